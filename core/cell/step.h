@@ -1,0 +1,84 @@
+/* step.h: a lowered cell, run over a chunk of time for some rows of the mini-batch. */
+#pragma once
+
+#include "../arena.h"
+#include "../model.h"
+#include "graph.h"
+
+/* [T][B][n] floats of anyone's: element (t, b, j) is at[t * step + b * row + j]. A reversed
+ * direction is a view with at on the last step and a negative step. */
+typedef struct View {
+    float *at;
+    ptrdiff_t step, row;
+} View;
+
+typedef struct Program Program; /* lower.h: phases, strips, products, buffers */
+
+/* What a layer needs to know beside its cell. */
+typedef struct StepShape {
+    int T, B;      /* steps of the longest chunk, rows */
+    bool symbols;  /* the input is symbols, as one-hot vectors */
+    bool training; /* activations are kept, and gradients can be had */
+    bool dinput;   /* the gradient of the input is wanted */
+} StepShape;
+
+/* One layer, one direction: a program and the memory it runs in. */
+typedef struct Step {
+    Program *program;
+    StepShape shape;
+    int outputs;        /* width of the output */
+    size_t params;      /* floats, in declaration order, each [shape] dense */
+    float *packed;      /* all matrices, in the order that the kernels read */
+    float **buffer;     /* a chunk of each kept value: [T][B][n], states [T+1][B][n] */
+    float *table_grads; /* symbols: gradients of the input matrices, transposed */
+    /* further fields are step.c's own */
+    struct StepMemory *memory;
+} Step;
+
+/* The chunk that a call works on. */
+typedef struct Chunk {
+    int T;                 /* <= shape.T */
+    View x;                /* [T][B][input], dense input */
+    const int32_t *symbol; /* or [T][B], in the order of the caller's time ... */
+    ptrdiff_t symbol_step; /* ... symbol of (t, b) is symbol[t * symbol_step + b] */
+    View dy;               /* [T][B][outputs]: gradient of the output; read by backward */
+    View dx;               /* [T][B][input]: written by backward, when shape.dinput */
+    const int *begin, *end; /* [B]: rows are live for begin[b] <= t < end[b]; NULL: always */
+    bool fresh;            /* states start anew; false: they go on from the chunk before */
+    bool drop;             /* draw the masks of drop(); false: 1 */
+    uint64_t seed, stream; /* of the masks */
+    uint64_t time;         /* step number of t = 0, for the masks: index by (time + t, b, j) */
+    int time_sign;         /* -1: a reversed direction counts time down */
+} Chunk;
+
+bool step_open(const Graph *graph, const StepShape *shape, Step *step, Error *err);
+void step_close(Step *step);                 /* the program; memory is the arena's */
+void step_place(Step *step, Arena *arena);
+size_t step_scratch(const Step *step);       /* floats that each worker needs */
+
+/* Draws the initial parameters into params [step.params]; stream: one per layer. */
+void step_initialise(const Step *step, uint64_t seed, uint64_t stream, float *params);
+
+/* Packs the matrices; part of parts: for several workers. Once per update. */
+void step_pack(Step *step, const float *params, int part, int parts);
+
+/* Rows [first, end) of a chunk. Different rows may run at the same time. The leaving states
+ * of a chunk are the entering states of the next that is not fresh. */
+void step_forward(Step *step, const Chunk *chunk, const float *params, int first, int end,
+                  float *scratch);
+void step_backward(Step *step, const Chunk *chunk, const float *params, int first, int end,
+                   float *scratch);
+
+/* Adds the weight gradients of the chunk to grads, which is laid out as params, after
+ * step_backward of all rows. Chunks must come in ascending order. Parts touch different
+ * elements and may run at the same time. */
+void step_gradient(Step *step, const Chunk *chunk, float *grads, int part, int parts,
+                   float *scratch);
+
+/* Output of the last forward: [T][B][outputs]. */
+View step_output(const Step *step);
+
+/* The carried states, for saving: all leaving states of row b, one after the other. */
+size_t step_state_count(const Step *step); /* floats a row */
+void step_get_state(const Step *step, int b, float *state);
+void step_set_state(Step *step, int b, const float *state);

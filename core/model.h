@@ -1,0 +1,17 @@
+/* model.h: the letters that sizes go by, each with one meaning everywhere.
+ *
+ *   T  steps of a batch or chunk        I  inputs of a layer
+ *   B  rows of the mini-batch           H  hidden units of a layer
+ *   V  symbols                          O  outputs of the head
+ *   L  layers                           G  gates (products that share an operand)
+ *
+ * Arrays of our own are [T][B][n], slowest first, rows padded to LANES_MAX floats. */
+#pragma once
+
+#include "../simd/kernels.h"
+
+/* n floats, padded to whole vectors of every instruction set. */
+static inline size_t padded(size_t n)
+{
+    return (n + LANES_MAX - 1) / LANES_MAX * LANES_MAX;
+}

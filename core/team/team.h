@@ -1,0 +1,40 @@
+/* team.h: threads on cores, and the list of tiles that they run.
+ *
+ * An update is a list of tiles with known dependences. One parallel region runs a list: a
+ * worker takes its own tiles in order as they become ready, and a ready tile of another's
+ * when it has none. Waiting is a counter on its own cache line: spin, then yield. Which
+ * worker runs a tile never decides a bit. */
+#pragma once
+
+#include "../arena.h"
+
+typedef WeftTeam Team;
+
+typedef struct Tile Tile;
+struct Tile {
+    void (*run)(const Tile *tile, int worker); /* serial code */
+    void *context;
+    int part, parts; /* of what is split */
+    int first, end;  /* rows */
+    int index;       /* of chunk, layer, or as the maker likes */
+    int owner;       /* worker whose list it is in */
+};
+
+typedef struct TileList TileList;
+
+/* Lists are built once and run many times. */
+bool tiles_open(int room, int edge_room, TileList **list, Error *err);
+void tiles_close(TileList *list);
+int tiles_add(TileList *list, Tile tile);                /* its number */
+void tiles_after(TileList *list, int later, int earlier); /* later waits for earlier */
+Tile *tiles_get(TileList *list, int number);
+int tiles_count(const TileList *list);
+
+/* Runs all tiles; returns when all are done. Inside another team's region, or with one
+ * thread, it runs serially in the caller. Denormals are flushed in every worker and the
+ * caller's mode is restored. */
+void team_run(Team *team, TileList *list);
+int team_threads(const Team *team);
+
+/* machine.h: what hwloc, the cpuset and the cgroup say; only core/team knows hwloc and
+ * OpenMP. */

@@ -1,0 +1,319 @@
+/* weft.h: train recurrent networks that are given as equations.
+ *
+ * The whole public interface. Conventions:
+ * - a function that can fail for reasons outside the program (a file, an argument, memory)
+ *   returns false and writes one sentence into *err (NULL: not wanted); nothing it would
+ *   have returned is then set;
+ * - what a function hands out through a `**` argument is closed by the matching _close,
+ *   which accepts NULL; strings and pointers handed out live as long as their owner;
+ * - arrays are dense, row-major, slowest axis first: x [steps][rows][inputs]. No array of
+ *   the caller's is kept after a call;
+ * - nothing is printed, except to a FILE that the caller passes;
+ * - a result depends on what the caller gives (model, settings, data, seed) and on nothing
+ *   else: not on the number of threads, not on the instruction set.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WEFT_API __attribute__((visibility("default")))
+
+typedef struct WeftError {
+    char text[1024]; /* one sentence: what, where, what was expected */
+} WeftError;
+
+WEFT_API const char *weft_version(void);
+
+/* ---- the machine and its threads ------------------------------------------------------ */
+
+typedef struct WeftTeam WeftTeam; /* threads placed on cores; used by one caller at a time */
+
+/* threads: 0 takes one for each usable physical core (affinity, cpuset and cgroup quota
+ * are respected). Chooses the instruction set: the best that CPU and operating system
+ * support, or the one that the environment variable WEFT_ISA names. */
+WEFT_API bool weft_team_open(int threads, WeftTeam **team, WeftError *err);
+WEFT_API void weft_team_close(WeftTeam *team);
+WEFT_API int weft_team_threads(const WeftTeam *team);
+
+/* "scalar", "avx2", "avx512", "neon"; "scalar without FMA" has bits of its own. */
+WEFT_API const char *weft_isa(void);
+
+/* Runs job(context, i), i = 0 .. jobs-1, side by side on the team's threads, each job on
+ * one thread. A job opens nets of its own, with weft_team_open(1, ...). */
+WEFT_API void weft_team_each(WeftTeam *team, int jobs, void (*job)(void *context, int i),
+                             void *context);
+
+/* Writes what weft knows of this machine: cores, caches, NUMA nodes, quota, instruction
+ * set; with `measure` also the FMA peak (best of ten runs of 100 ms of 12 independent
+ * chains) and the memory bandwidth. */
+WEFT_API bool weft_machine_describe(FILE *out, bool measure, WeftError *err);
+
+/* ---- random numbers: functions of (seed, stream, index), Philox 4x32-10 ---------------- */
+
+WEFT_API uint32_t weft_random_bits(uint64_t seed, uint64_t stream, uint64_t index);
+WEFT_API float weft_random_uniform(uint64_t seed, uint64_t stream,
+                                   uint64_t index); /* [0, 1), 24 bits */
+WEFT_API float weft_random_normal(uint64_t seed, uint64_t stream, uint64_t index);
+/* 0 .. below-1, without bias; below >= 1 */
+WEFT_API uint32_t weft_random_below(uint64_t seed, uint64_t stream, uint64_t index,
+                                    uint32_t below);
+/* Same bits everywhere, unlike libm's: for drawn tasks. */
+WEFT_API double weft_exp(double x);
+WEFT_API double weft_log(double x);
+WEFT_API double weft_sin(double x);
+WEFT_API double weft_cos(double x);
+
+/* ---- cells ---------------------------------------------------------------------------- */
+
+typedef struct WeftCell WeftCell; /* equations, read and checked for grammar and names */
+
+/* The built-in cells, in alphabetical order; NULL past the last. */
+WEFT_API const char *weft_cell_name(int i);
+
+/* A built-in cell by name, or a file when the name has a '/' or ends in ".cell". */
+WEFT_API bool weft_cell_open(const char *name, WeftCell **cell, WeftError *err);
+
+/* origin names the text in messages ("mine.cell: line 3, column 7: ..."). */
+WEFT_API bool weft_cell_parse(const char *origin, const char *text, size_t length,
+                              WeftCell **cell, WeftError *err);
+WEFT_API void weft_cell_close(WeftCell *cell);
+
+/* Overrides a size, or a const. */
+WEFT_API bool weft_cell_set(WeftCell *cell, const char *name, double value,
+                            WeftError *err);
+
+/* Writes equations, derived backward, the split around time, dependent products in the
+ * loop, parameters and bytes saved for a row and step, at these sizes. */
+WEFT_API bool weft_cell_describe(const WeftCell *cell, int input, int hidden, FILE *out,
+                                 WeftError *err);
+
+/* Holds the derived gradient to central differences in double over a chain of steps
+ * (relative 1e-6), then the float program to the double gradient within a computed bound.
+ * Writes a line per parameter, state and input; false with the worst in err. */
+WEFT_API bool weft_cell_check(const WeftCell *cell, int input, int hidden, uint64_t seed,
+                              FILE *out, WeftError *err);
+
+/* ---- nets ----------------------------------------------------------------------------- */
+
+typedef enum WeftInput {
+    WEFT_DENSE,    /* x [T][B][inputs] */
+    WEFT_SYMBOLS,  /* symbol [T][B] in 0 .. inputs-1, as one-hot vectors, never multiplied out */
+    WEFT_EMBEDDING /* symbol [T][B], each a trained vector of `embedding` numbers */
+} WeftInput;
+
+typedef enum WeftLoss {
+    WEFT_SQUARE,  /* mean over the outputs of (output - target)^2 */
+    WEFT_SOFTMAX, /* cross-entropy of one label among `outputs`, in nats */
+    WEFT_SIGMOID  /* sum over the outputs of the cross-entropy of 0/1 targets, in nats */
+} WeftLoss;
+
+/* One recurrent layer. The cell is copied. */
+typedef struct WeftLayer {
+    const WeftCell *cell;
+    int hidden;
+    bool both;  /* forward and backward in time, outputs side by side */
+    float drop; /* dropout on this layer's input while training: probability */
+} WeftLayer;
+
+typedef struct WeftModel {
+    WeftInput input;
+    int inputs;    /* width of x, or number of symbols */
+    int embedding; /* width, for WEFT_EMBEDDING */
+    const WeftLayer *layers;
+    int layer_count;
+    float drop;  /* dropout on the head's input */
+    int outputs; /* of the linear head */
+    WeftLoss loss;
+    bool vector; /* sequence to vector: one target a row, after its last step */
+} WeftModel;
+
+typedef struct WeftNet WeftNet; /* parameters, optimiser state, carried states, memory */
+
+/* The net uses the team, which must outlive it. Parameters are drawn from the seed. */
+WEFT_API bool weft_net_open(WeftTeam *team, const WeftModel *model, uint64_t seed,
+                            WeftNet **net, WeftError *err);
+WEFT_API void weft_net_close(WeftNet *net);
+WEFT_API size_t weft_net_parameters(const WeftNet *net);
+WEFT_API const WeftModel *weft_net_model(const WeftNet *net);
+
+/* Parameter i in declaration order: its values, name ("layer0.U_r", "layer0.backward.U_r",
+ * "embedding", "head.weight" [outputs][width], "head.bias"), shape (axes is set, shape has
+ * up to 4). NULL past the last. The values may be changed. */
+WEFT_API float *weft_net_parameter(WeftNet *net, int i, const char **name, int *axes,
+                                   int shape[4]);
+/* The gradient of the last update, same order; after clipping. */
+WEFT_API const float *weft_net_gradient(const WeftNet *net, int i);
+
+/* FNV-1a 64 over all parameters in declaration order, little-endian, NaN as 7fc00000. */
+WEFT_API uint64_t weft_net_digest(const WeftNet *net);
+
+/* ---- data ----------------------------------------------------------------------------- */
+
+/* What one call of a source fills: T = steps, B = rows. The arrays belong to weft and are
+ * zero before the call; those that the model does not need are NULL. */
+typedef struct WeftBatch {
+    int steps, rows;
+    float *x;        /* [T][B][inputs] */
+    int32_t *symbol; /* [T][B] */
+    float *target;   /* [T][B][outputs], vector: [B][outputs] */
+    int32_t *label;  /* softmax: [T][B], vector: [B] */
+    float *weight;   /* [T][B], vector: [B]: of each target in the loss; filled with 1 before */
+    int *length;     /* [B]: steps of each row; filled with T before; states freeze past it */
+    bool fresh;      /* rows start new sequences; false: they go on from the batch before.
+                        true before the call */
+} WeftBatch;
+
+/* Batches by index: the same index always gives the same batch. */
+typedef struct WeftSource {
+    void *context;
+    bool (*fill)(void *context, uint64_t index, WeftBatch *batch, WeftError *err);
+    int steps, rows; /* of every batch */
+} WeftSource;
+
+/* The caller's own arrays as a source: `count` sequences, x [count][steps][inputs] (or symbol
+ * [count][steps]), target [count][steps][outputs] (vector: [count][outputs]), label likewise;
+ * NULL what the model does not need. Each epoch visits all in an order drawn from seed
+ * (shuffle false: in order); the last batch of an epoch wraps into the next. The arrays must
+ * outlive the source's use. */
+typedef struct WeftArrays {
+    int count, steps;
+    int inputs, outputs;
+    const float *x;
+    const int32_t *symbol;
+    const float *target;
+    const int32_t *label;
+    bool vector;
+    bool shuffle;
+    uint64_t seed;
+} WeftArrays;
+WEFT_API bool weft_source_arrays(const WeftArrays *arrays, int rows, WeftSource *source,
+                                 WeftError *err);
+
+/* ---- training ------------------------------------------------------------------------- */
+
+typedef enum WeftOptimizer { WEFT_SGD, WEFT_RMSPROP, WEFT_ADAM, WEFT_ADAMW } WeftOptimizer;
+typedef enum WeftSchedule { WEFT_CONSTANT, WEFT_STEP, WEFT_COSINE } WeftSchedule;
+
+/* Zero in a field marked (d) means the default named there. */
+typedef struct WeftTrain {
+    uint64_t updates; /* stop when the net has had so many in all */
+    int chunk;        /* steps between the cuts of the gradient; 0: never cut */
+    int chunks_per_update; /* 0: all chunks of a batch */
+    WeftOptimizer optimizer;
+    float rate;             /* (d) 1e-3 */
+    float momentum;         /* SGD */
+    float beta1, beta2;     /* Adam: (d) 0.9, 0.999; RMSprop: beta2 (d) 0.99 */
+    float epsilon;          /* (d) 1e-8 */
+    float weight_decay;     /* L2 for SGD, RMSprop, Adam; decoupled for AdamW */
+    WeftSchedule schedule;  /* of the rate */
+    uint64_t warmup;        /* updates of linear growth, before any schedule */
+    uint64_t period;        /* step: updates between the drops; cosine: length (d) updates */
+    float factor;           /* step: of each drop (d) 0.5; cosine: last rate / first rate */
+    float clip_norm;        /* global norm of the gradient; 0: not */
+    float clip_value;       /* each element; 0: not */
+    uint64_t seed;          /* of dropout */
+    uint64_t every;         /* updates between calls of progress; (d) 1 */
+} WeftTrain;
+
+typedef struct WeftProgress {
+    uint64_t update;      /* updates done */
+    double loss;          /* mean over targets since the call before */
+    double seconds;       /* in weft_train so far */
+    double tokens;        /* row-steps trained in weft_train so far */
+    float gradient_norm;  /* of the last update, before clipping */
+    float rate;           /* of the last update */
+    bool finite;          /* false: the loss or a gradient stopped being finite ... */
+    int step, layer;      /* ... first seen in this step (of the batch) and layer */
+} WeftProgress;
+
+/* Trains until `updates` are done, or progress (NULL: none) returns false, which is not an
+ * error. Goes on where the last call, or the loaded net, stopped: batch index, moments and
+ * carried states are the net's. A loss that is not finite ends the training: progress is
+ * called with finite = false, and the call returns true. */
+WEFT_API bool weft_train(WeftNet *net, const WeftTrain *train, const WeftSource *source,
+                         bool (*progress)(void *context, const WeftProgress *progress),
+                         void *context, WeftError *err);
+WEFT_API uint64_t weft_net_updates(const WeftNet *net);
+
+typedef struct WeftScore {
+    double loss;     /* mean over targets, by weight */
+    double accuracy; /* softmax: share of labels that are the largest output; sigmoid: share
+                        of right signs; square: 0 */
+    double targets;  /* sum of weights */
+} WeftScore;
+
+/* Batches first .. first+count-1, without training, dropout off; carried states of the
+ * training are not touched. */
+WEFT_API bool weft_evaluate(WeftNet *net, const WeftSource *source, uint64_t first,
+                            uint64_t count, WeftScore *score, WeftError *err);
+
+/* Outputs for a batch of the caller's: values, probabilities (softmax, sigmoid), into
+ * out [T][B][outputs], vector: [B][outputs]. fresh = false goes on from the states of the
+ * last weft_predict with as many rows. Only x or symbol, and length (may be NULL), are read. */
+WEFT_API bool weft_predict(WeftNet *net, const WeftBatch *batch, float *out,
+                           WeftError *err);
+
+/* ---- files ---------------------------------------------------------------------------- */
+
+/* A safetensors file: parameters, and in its metadata everything else (equations, model,
+ * notes). `resume` adds moments, counters and carried states, so that training goes on to
+ * the same bits. Written beside, synced, renamed. */
+WEFT_API bool weft_net_save(const WeftNet *net, const char *path, bool resume,
+                            WeftError *err);
+WEFT_API bool weft_net_load(WeftTeam *team, const char *path, WeftNet **net,
+                            WeftError *err);
+
+/* Notes of the caller's own, kept in the file; value NULL removes. */
+WEFT_API bool weft_net_note(WeftNet *net, const char *key, const char *value,
+                            WeftError *err);
+WEFT_API const char *weft_net_get_note(const WeftNet *net, const char *key); /* or NULL */
+
+/* Text: bytes, or UTF-8 characters, as symbols 0 .. symbols-1 in ascending code order. */
+typedef struct WeftText WeftText;
+/* alphabet: NULL, or the code points of a saved model, `symbols` of them: a character that
+ * it lacks is an error. bytes: every byte is a symbol; else the file must be UTF-8. */
+WEFT_API bool weft_text_open(const char *path, bool bytes, const uint32_t *alphabet,
+                             int symbols, WeftText **text, WeftError *err);
+WEFT_API void weft_text_close(WeftText *text);
+WEFT_API const int32_t *weft_text_symbols(const WeftText *text, size_t *count);
+WEFT_API const uint32_t *weft_text_alphabet(const WeftText *text, int *symbols);
+
+/* symbols[0 .. count-1] cut into `rows` contiguous streams, read in step windows of `steps`;
+ * the target of each symbol is the next. Batch i is window i mod windows; the first of each
+ * pass is fresh. *windows (may be NULL): batches in a pass. The array must outlive it. */
+WEFT_API bool weft_source_text(const int32_t *symbols, size_t count, int rows, int steps,
+                               WeftSource *source, uint64_t *windows, WeftError *err);
+/* Frees what weft_source_arrays and weft_source_text took. */
+WEFT_API void weft_source_close(WeftSource *source);
+
+/* Witten-Bell n-gram of this order (1: bigram .. 5), counted on train, in nats a symbol of
+ * test, whose first symbols follow train's last. Order 0: the unigram. */
+WEFT_API bool weft_ngram(const int32_t *train, size_t train_count, const int32_t *test,
+                         size_t test_count, int symbols, int order, double *nats,
+                         WeftError *err);
+
+/* CSV with a header line, comma or semicolon or tab; quotes as in RFC 4180. */
+typedef struct WeftTable WeftTable;
+WEFT_API bool weft_table_open(const char *path, WeftTable **table, WeftError *err);
+WEFT_API void weft_table_close(WeftTable *table);
+WEFT_API size_t weft_table_rows(const WeftTable *table);
+WEFT_API int weft_table_columns(const WeftTable *table);
+WEFT_API const char *weft_table_name(const WeftTable *table, int column);
+/* The column's values; NULL and a message with line and column when one is not a number. */
+WEFT_API const double *weft_table_values(WeftTable *table, int column, WeftError *err);
+/* The column by name, or -1 and a message with the nearest name. */
+WEFT_API int weft_table_find(const WeftTable *table, const char *name, WeftError *err);
+
+/* The nearest of `names` (NULL-terminated) to a misspelt one, or NULL when none is near. */
+WEFT_API const char *weft_nearest(const char *name, const char *const *names);
+
+#ifdef __cplusplus
+}
+#endif
