@@ -26,9 +26,11 @@ bool shape_equal(const Shape *a, const Shape *b);
  *     DOUTPUT  gradient of output[index]
  *     DSTATE   gradient of the leaving state[index], from the step after
  *   products
- *     PRODUCT  y = M a, M = param[index]; a's axes but the last are M's first axes (heads).
- *              transposed: M's last two axes swapped. y has M's axes without the contracted
- *              one (the operand's axes are [heads..][k], or [k] alone against all rows of M)
+ *     PRODUCT  y = M a, M = param[index] seen as [G][R][K]: K its last axis, G the heads that
+ *              it shares with the operand, R all axes between. a [G][K], y [G][R];
+ *              transposed: a [G][R], y [G][K]. So G = |a| |y| / |M| (product_groups), and
+ *              the gradient of a product's operand is the transposed product.
+ *              in[1], made by rewrite alone: where each element's chain starts
  *     MATVEC   y [..][m] = a [..][m][n] b [..][n]; transposed: y [..][n] = a^T b [..][m]
  *   elementwise: equal shapes (EXPAND is explicit)
  *     NEG ADD SUB MUL DIV MIN MAX FMA(a b + c) FNMA(c - a b) EXP LOG SIGMOID TANH RELU ABS
@@ -134,6 +136,9 @@ void graph_close(Graph *graph);
 int graph_add(Graph *graph, Node node);
 
 int graph_output_width(const Graph *graph);
+
+/* G of a PRODUCT. */
+int product_groups(const Graph *graph, const Node *product);
 
 /* Adds the backward pass: fills denter, doutput, dinput, gradient. derive.c */
 bool derive(Graph *graph, Error *err);
