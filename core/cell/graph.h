@@ -1,8 +1,9 @@
 /* graph.h: the equations of one step as a graph of simple operations.
  *
- * graph_build makes the forward graph of a cell at given sizes; derive adds the backward
- * graph to the same array. A node's operands stand before it. A node has a value for each
- * row of the mini-batch, [shape], but PARAM and CONST are the same for all rows. */
+ * graph_build makes the forward graph of a cell at given sizes; derive adds the
+ * backward graph to the same array. A node's operands stand before it. A node has a
+ * value for each row of the mini-batch, [shape], but PARAM and CONST are the same for
+ * all rows. */
 #pragma once
 
 #include "parse.h"
@@ -15,6 +16,7 @@ typedef struct Shape {
 int shape_count(const Shape *s); /* the product of the axes, 1 for none */
 bool shape_equal(const Shape *a, const Shape *b);
 
+// clang-format off
 /* Leaves and operations; in[] are the operands a, b, c.
  *   forward leaves
  *     CONST    value, of any shape
@@ -40,47 +42,55 @@ bool shape_equal(const Shape *a, const Shape *b);
  *   axes
  *     SUM      over the last axis
  *     EXPAND   a's axes lead, the value is repeated over the rest
- *     OUTER    y [..][m][n] = a [..][m] b [..][n] */
+ *     OUTER    y [..][m][n] = a [..][m] b [..][n]
+ * Each line below: the operation, how many operands. */
 #define OP_LIST(X)                                                                       \
-    X(CONST) X(INPUT) X(STATE) X(PARAM) X(MASK) X(DOUTPUT) X(DSTATE)                     \
-    X(PRODUCT) X(MATVEC)                                                                 \
-    X(NEG) X(ADD) X(SUB) X(MUL) X(DIV) X(MIN) X(MAX) X(FMA) X(FNMA)                      \
-    X(EXP) X(LOG) X(SIGMOID) X(TANH) X(RELU) X(ABS) X(SQRT) X(SOFTPLUS) X(LOGSIGMOID)    \
-    X(DSIGMOID) X(DTANH) X(DRELU) X(DABS) X(PICK) X(UNPICK) X(STOP)                      \
-    X(SUM) X(EXPAND) X(OUTER)
+    X(CONST, 0) X(INPUT, 0) X(STATE, 0) X(PARAM, 0) X(MASK, 0) X(DOUTPUT, 0) X(DSTATE, 0)\
+    X(PRODUCT, 1) X(MATVEC, 2)                                                           \
+    X(NEG, 1) X(ADD, 2) X(SUB, 2) X(MUL, 2) X(DIV, 2) X(MIN, 2) X(MAX, 2)                \
+    X(FMA, 3) X(FNMA, 3)                                                                 \
+    X(EXP, 1) X(LOG, 1) X(SIGMOID, 1) X(TANH, 1) X(RELU, 1) X(ABS, 1) X(SQRT, 1)         \
+    X(SOFTPLUS, 1) X(LOGSIGMOID, 1)                                                      \
+    X(DSIGMOID, 2) X(DTANH, 2) X(DRELU, 2) X(DABS, 2) X(PICK, 3) X(UNPICK, 3)            \
+    X(STOP, 1) X(SUM, 1) X(EXPAND, 1) X(OUTER, 2)
+// clang-format on
 
 typedef enum Op {
-#define ITEM(name) OP_##name,
+#define ITEM(name, inputs) OP_##name,
     OP_LIST(ITEM)
 #undef ITEM
         OP_COUNT
 } Op;
 
-const char *op_name(Op op); /* "product", in lower case */
+const char *op_name(Op op); /* "PRODUCT" */
 int op_inputs(Op op);       /* operands: 0 .. 3 */
+bool op_elementwise(Op op); /* NEG .. STOP: shapes equal, element by element */
+/* An elementwise operation on numbers, in double. */
+double op_value(Op op, double a, double b, double c);
 
 typedef struct Node {
     Op op;
     Shape shape;
-    int in[3];       /* nodes; -1: none */
-    int index;       /* of state, param or output; MASK: which drop() of the cell */
-    double value;    /* CONST: the number; MASK: the probability */
-    bool transposed; /* PRODUCT, MATVEC */
-    bool backward;   /* made by derive */
+    int in[3];        /* nodes; -1: none */
+    int index;        /* of state, param or output; MASK: which drop() of the cell */
+    double value;     /* CONST: the number; MASK: the probability */
+    bool transposed;  /* PRODUCT, MATVEC */
+    bool backward;    /* made by derive */
     const char *name; /* the equation's left side ("r", "h'"), or NULL */
 } Node;
 
 typedef enum ParamKind { PARAM_WEIGHT, PARAM_BIAS, PARAM_SCALAR } ParamKind;
 typedef enum InitKind {
-    INIT_CONSTANT,  /* a */
-    INIT_UNIFORM,   /* U(-1/sqrt(hidden), 1/sqrt(hidden)): PyTorch's */
-    INIT_GLOROT,    /* U(+-sqrt(6 / (rows + columns))) of the last two axes */
+    INIT_CONSTANT, /* a */
+    INIT_UNIFORM,  /* U(-1/sqrt(hidden), 1/sqrt(hidden)): PyTorch's */
+    INIT_GLOROT,   /* U(+-sqrt(6 / (rows + columns))) of the last two axes */
     INIT_ORTHOGONAL,
     INIT_IDENTITY,
-    INIT_NORMAL,    /* N(0, a^2) */
-    INIT_LINSPACE,  /* from a to b over the elements of the last axis */
-    INIT_POWERLAW,  /* b_f = 5 - 12 (j/(d-1))^(.3 + 1.3 blk/(B-1)), negated as experiments.md: +5 to -7 */
-    INIT_CHRONO     /* log U([1, a - 1]) */
+    INIT_NORMAL,   /* N(0, a^2) */
+    INIT_LINSPACE, /* from a to b over the elements of the last axis */
+    INIT_POWERLAW, /* b_f = 5 - 12 (j/(d-1))^(.3 + 1.3 blk/(B-1)), negated as
+                      experiments.md: +5 to -7 */
+    INIT_CHRONO    /* log U([1, a - 1]) */
 } InitKind;
 
 typedef struct Param {
@@ -124,7 +134,9 @@ typedef struct Graph {
     int dinput;   /* after derive: node, gradient of x; -1: none */
     ParamGradient *gradient;
     int gradients;
-    char *names;  /* storage of all names */
+    char *names; /* storage of all names */
+    int *slot;   /* graph_add's hash table: node + 1, or 0 */
+    int slots;
 } Graph;
 
 /* Shapes are checked here (messages as in parse.h). `input`: width of x. What
@@ -132,8 +144,12 @@ typedef struct Graph {
 bool graph_build(const Cell *cell, int input, int hidden, Graph *graph, Error *err);
 void graph_close(Graph *graph);
 
-/* Appends a node, or returns an equal one that is there (not for MASK). -1 without memory. */
+/* Appends a node, or returns an equal one that is there (not for MASK; `backward` and
+ * `name` do not count). Numbers are folded, and so are x + 0, x * 1, x / 1, -(-x), a +
+ * -b. in[] past the operands need not be set. -1 without memory, or when an operand is
+ * -1. */
 int graph_add(Graph *graph, Node node);
+int graph_number(Graph *graph, double value, const Shape *shape); /* CONST */
 
 int graph_output_width(const Graph *graph);
 
