@@ -7,7 +7,8 @@
 #include <sys/mman.h>
 
 #define HUGE_PAGE ((size_t)2 << 20) /* bytes; below it, huge pages cannot help */
-#define SLACK ((size_t)ARENA_ALIGN) /* a last row may be read to the end of its vector */
+#define SLACK                                                                          \
+    ((size_t)ARENA_ALIGN) /* a last row may be read to the end of its vector */
 
 bool arena_open(Arena *arena, size_t bytes, Error *err)
 {

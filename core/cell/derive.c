@@ -1,8 +1,9 @@
 /* derive.c: the backward pass of a step, by reverse mode over its graph.
  *
- * d[n] is the gradient of the loss with respect to node n. Walking the forward nodes from
- * the last to the first, each rule below adds d of a node's operands, in terms of d of the
- * node and of values that the forward pass has anyway (tanh' from its value and so on). */
+ * d[n] is the gradient of the loss with respect to node n. Walking the forward nodes
+ * from the last to the first, each rule below adds d of a node's operands, in terms of
+ * d of the node and of values that the forward pass has anyway (tanh' from its value
+ * and so on). */
 #include "graph.h"
 
 #include <assert.h>
@@ -25,14 +26,15 @@ static int make(Derivation *v, Op op, const Shape *shape, int a, int b, int c)
 
 static int make_number(Derivation *v, const Shape *shape, double value)
 {
-    const Node node = {.op = OP_CONST, .shape = *shape, .in = {-1, -1, -1}, .value = value};
+    const Node node = {
+        .op = OP_CONST, .shape = *shape, .in = {-1, -1, -1}, .value = value};
     const int made = graph_add(v->graph, node);
     if (made < 0) v->failed = true;
     return made;
 }
 
-static int make_product(Derivation *v, Op op, const Shape *shape, int index, int a, int b,
-                        bool transposed)
+static int make_product(Derivation *v, Op op, const Shape *shape, int index, int a,
+                        int b, bool transposed)
 {
     const Node node = {.op = op,
                        .shape = *shape,
@@ -133,7 +135,8 @@ static void differentiate(Derivation *v, int y)
     // clang-format on
 }
 
-/* Nodes that the loss can move: through a state, a parameter, the input; never past STOP. */
+/* Nodes that the loss can move: through a state, a parameter, the input; never past
+ * STOP. */
 static void find_active(Derivation *v)
 {
     const Graph *const g = v->graph;

@@ -5,8 +5,8 @@
 #include "../model.h"
 #include "graph.h"
 
-/* [T][B][n] floats of anyone's: element (t, b, j) is at[t * step + b * row + j]. A reversed
- * direction is a view with at on the last step and a negative step. */
+/* [T][B][n] floats of anyone's: element (t, b, j) is at[t * step + b * row + j]. A
+ * reversed direction is a view with at on the last step and a negative step. */
 typedef struct View {
     float *at;
     ptrdiff_t step, row;
@@ -26,12 +26,8 @@ typedef struct StepShape {
 typedef struct Step {
     Program *program;
     StepShape shape;
-    int outputs;        /* width of the output */
-    size_t params;      /* floats, in declaration order, each [shape] dense */
-    float *packed;      /* all matrices, in the order that the kernels read */
-    float **buffer;     /* a chunk of each kept value: [T][B][n], states [T+1][B][n] */
-    float *table_grads; /* symbols: gradients of the input matrices, transposed */
-    /* further fields are step.c's own */
+    int outputs;   /* width of the output */
+    size_t params; /* floats, in declaration order, each [shape] dense */
     struct StepMemory *memory;
 } Step;
 
@@ -41,33 +37,36 @@ typedef struct Chunk {
     View x;                /* [T][B][input], dense input */
     const int32_t *symbol; /* or [T][B], in the order of the caller's time ... */
     ptrdiff_t symbol_step; /* ... symbol of (t, b) is symbol[t * symbol_step + b] */
-    View dy;               /* [T][B][outputs]: gradient of the output; read by backward */
-    View dx;               /* [T][B][input]: written by backward, when shape.dinput */
-    const int *begin, *end; /* [B]: rows are live for begin[b] <= t < end[b]; NULL: always */
-    bool fresh;            /* states start anew; false: they go on from the chunk before */
-    bool drop;             /* draw the masks of drop(); false: 1 */
-    uint64_t seed, stream; /* of the masks */
-    uint64_t time;         /* step number of t = 0, for the masks: index by (time + t, b, j) */
-    int time_sign;         /* -1: a reversed direction counts time down */
+    View dy; /* [T][B][outputs]: gradient of the output; read by backward */
+    View dx; /* [T][B][input]: written by backward, when shape.dinput */
+    const int *begin,
+        *end;   /* [B]: rows are live for begin[b] <= t < end[b]; NULL: always */
+    bool fresh; /* states start anew; false: they go on from the chunk before */
+    bool drop;  /* draw the masks of drop(); false: 1 */
+    uint64_t seed,
+        stream;    /* of the masks; the i-th drop() of the cell has stream + i */
+    uint64_t time; /* step number of t = 0, for the masks: index by (time + t, b, j) */
+    int time_sign; /* -1: a reversed direction counts time down */
 } Chunk;
 
 bool step_open(const Graph *graph, const StepShape *shape, Step *step, Error *err);
-void step_close(Step *step);                 /* the program; memory is the arena's */
+void step_close(Step *step); /* all but what step_place took of the arena */
 void step_place(Step *step, Arena *arena);
-size_t step_scratch(const Step *step);       /* floats that each worker needs */
+size_t step_scratch(const Step *step); /* floats that each worker needs */
 
-/* Draws the initial parameters into params [step.params]; stream: one per layer. */
-void step_initialise(const Step *step, uint64_t seed, uint64_t stream, float *params);
+/* Draws the initial parameters into params [step.params]; stream: one per layer. False:
+ * out of memory. */
+bool step_initialise(const Step *step, uint64_t seed, uint64_t stream, float *params);
 
 /* Packs the matrices; part of parts: for several workers. Once per update. */
 void step_pack(Step *step, const float *params, int part, int parts);
 
-/* Rows [first, end) of a chunk. Different rows may run at the same time. The leaving states
- * of a chunk are the entering states of the next that is not fresh. */
-void step_forward(Step *step, const Chunk *chunk, const float *params, int first, int end,
-                  float *scratch);
-void step_backward(Step *step, const Chunk *chunk, const float *params, int first, int end,
-                   float *scratch);
+/* Rows [first, end) of a chunk. Different rows may run at the same time. The leaving
+ * states of a chunk are the entering states of the next that is not fresh. */
+void step_forward(Step *step, const Chunk *chunk, const float *params, int first,
+                  int end, float *scratch);
+void step_backward(Step *step, const Chunk *chunk, const float *params, int first,
+                   int end, float *scratch);
 
 /* Adds the weight gradients of the chunk to grads, which is laid out as params, after
  * step_backward of all rows. Chunks must come in ascending order. Parts touch different

@@ -1,0 +1,628 @@
+/* lower.c: a derived graph made into a program of kernel calls. */
+#include "lower.h"
+
+#include "rewrite.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct Lowering {
+    const Graph *graph;
+    Rewrite list;
+    Program *program;
+    Phase *phase; /* [lines] */
+    int *level;   /* [lines]: of the group in its phase */
+    int *width;   /* [lines]: that blocks may divide; 0: whole rows */
+    int *value;   /* [lines]: in program->value; -1: not placed */
+    int *order;   /* lines in the order of execution */
+    int ordered;
+    int *position; /* [lines]: in order */
+    bool symbols;
+} Lowering;
+
+static int count_of(const Lowering *l, int line)
+{
+    return shape_count(&l->list.line[line].node.shape);
+}
+
+/* ---- phases ---- */
+
+static void mark(bool *reaching, const int *roots, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (roots[i] >= 0) reaching[roots[i]] = true;
+}
+
+static Phase phase_of(const Lowering *l, int line, bool reaching)
+{
+    const Line *const at = &l->list.line[line];
+    if (op_is_leaf(at->node.op) && at->node.op != OP_MASK) return PHASE_NONE;
+    const Phase before = at->backward ? BACKWARD_BEFORE : FORWARD_BEFORE;
+    return !at->loop ? before : reaching ? before + 1 : before + 2;
+}
+
+static bool is_root(const Lowering *l, int line)
+{
+    const Rewrite *const r = &l->list;
+    bool root = r->dinput == line;
+    for (int i = 0; i < l->graph->states; i++)
+        root |= r->leave[i] == line || r->denter[i] == line;
+    for (int i = 0; i < l->graph->outputs; i++) root |= r->output[i] == line;
+    for (int i = 0; i < r->gradients; i++)
+        root |= r->gradient[i].d == line || r->gradient[i].x == line;
+    return root;
+}
+
+/* A cheap value made before the loop, but only for it (or for after), is made there: no
+ * trip through memory. */
+static void sink(Lowering *l, int line)
+{
+    const Line *const at = &l->list.line[line];
+    const Phase before = at->backward ? BACKWARD_BEFORE : FORWARD_BEFORE;
+    if (l->phase[line] != before || is_root(l, line)) return;
+    if (!op_is_cheap(at->node.op) && at->node.op != OP_MASK && at->node.op != OP_EXPAND)
+        return;
+    Phase to = PHASE_NONE;
+    for (int i = line + 1; i < l->list.lines; i++) {
+        const Line *const user = &l->list.line[i];
+        for (int j = 0; j < 3; j++) {
+            if (user->node.in[j] != line || user->backward != at->backward) continue;
+            if (to != PHASE_NONE && to != l->phase[i]) return;
+            to = l->phase[i];
+        }
+    }
+    if (to != PHASE_NONE) l->phase[line] = to;
+}
+
+static bool find_phases(Lowering *l)
+{
+    const Rewrite *const r = &l->list;
+    bool *const reaching = calloc((size_t)r->lines + 1, sizeof *reaching);
+    if (!reaching) return false;
+    mark(reaching, r->leave, l->graph->states);
+    mark(reaching, r->denter, l->graph->states);
+    for (int i = r->lines - 1; i >= 0; i--)
+        for (int j = 0; j < 3; j++) {
+            const int in = r->line[i].node.in[j];
+            if (in >= 0 && reaching[i] && r->line[in].backward == r->line[i].backward)
+                reaching[in] = true;
+        }
+    for (int i = 0; i < r->lines; i++) l->phase[i] = phase_of(l, i, reaching[i]);
+    for (int i = r->lines - 1; i >= 0; i--) sink(l, i);
+    free(reaching);
+    return true;
+}
+
+/* ---- groups: levels within a phase ---- */
+
+static int groups_of(const Lowering *l, const Node *n)
+{
+    return product_groups(l->graph, n);
+}
+
+/* Units that a block may cut: elementwise lines, and products whose every column may be
+ * had alone. 0: the line needs whole rows. */
+static int width_of(const Lowering *l, int line)
+{
+    const Node *const n = &l->list.line[line].node;
+    if (op_is_elementwise(n->op) || n->op == OP_MASK) return count_of(l, line);
+    if (n->op == OP_PRODUCT && groups_of(l, n) == 1) return count_of(l, line);
+    return 0;
+}
+
+/* Operand j must be whole before the line runs, not just the block at hand. */
+static bool reads_whole(const Node *n, int j)
+{
+    return n->op == OP_PRODUCT ? j == 0 : !op_is_elementwise(n->op);
+}
+
+static void find_levels(Lowering *l)
+{
+    const Rewrite *const r = &l->list;
+    for (int i = 0; i < r->lines; i++) {
+        l->width[i] = l->phase[i] == PHASE_NONE ? 0 : width_of(l, i);
+        l->level[i] = 0;
+        for (int j = 0; j < 3; j++) {
+            const int in = r->line[i].node.in[j];
+            if (in < 0 || l->phase[in] != l->phase[i] || l->phase[i] == PHASE_NONE)
+                continue;
+            const bool same = l->width[in] == l->width[i];
+            const bool whole = l->width[i] && reads_whole(&r->line[i].node, j);
+            const int level = l->level[in] + (same && !whole ? 0 : 1);
+            if (level > l->level[i]) l->level[i] = level;
+        }
+    }
+}
+
+/* Line a runs before line b. */
+static bool precedes(const Lowering *l, int a, int b)
+{
+    if (l->phase[a] != l->phase[b]) return l->phase[a] < l->phase[b];
+    if (l->level[a] != l->level[b]) return l->level[a] < l->level[b];
+    if (l->width[a] != l->width[b]) return l->width[a] < l->width[b];
+    return a < b;
+}
+
+static void find_order(Lowering *l)
+{
+    l->ordered = 0;
+    for (int i = 0; i < l->list.lines; i++) {
+        l->position[i] = -1;
+        if (l->phase[i] == PHASE_NONE) continue;
+        int at = l->ordered++;
+        for (; at > 0 && precedes(l, i, l->order[at - 1]); at--)
+            l->order[at] = l->order[at - 1];
+        l->order[at] = i;
+    }
+    for (int i = 0; i < l->ordered; i++) l->position[l->order[i]] = i;
+}
+
+static bool same_group(const Lowering *l, int a, int b)
+{
+    return l->phase[a] == l->phase[b] && l->level[a] == l->level[b] &&
+           l->width[a] == l->width[b];
+}
+
+/* ---- values: where each line's result lives ---- */
+
+#define FOREVER 0x7fffffff /* read by others after the phases */
+
+static bool is_operand_of_gradient(const Lowering *l, int line)
+{
+    const Rewrite *const r = &l->list;
+    for (int i = 0; i < r->gradients; i++)
+        if (r->gradient[i].d == line || r->gradient[i].x == line) return true;
+    return false;
+}
+
+/* The last position that reads the line. */
+static int last_use(const Lowering *l, int line)
+{
+    const Rewrite *const r = &l->list;
+    if (is_operand_of_gradient(l, line)) return FOREVER;
+    for (int i = 0; i < l->graph->outputs; i++)
+        if (r->output[i] == line) return FOREVER;
+    int last = l->position[line];
+    for (int i = line + 1; i < r->lines; i++)
+        for (int j = 0; j < 3; j++)
+            if (r->line[i].node.in[j] == line && l->position[i] > last)
+                last = l->position[i];
+    return last;
+}
+
+/* May `line` be written over `dead`, as far as who reads it when goes? Blocks of a
+ * group run all its lines before the next block, so nothing in it may need the dead
+ * value whole. */
+static bool may_replace(const Lowering *l, int line, int dead)
+{
+    const int last = last_use(l, dead);
+    if (last > l->position[line]) return false;
+    for (int i = 0; i < l->list.lines; i++) {
+        if (l->phase[i] == PHASE_NONE) continue;
+        const Node *const n = &l->list.line[i].node;
+        for (int j = 0; j < 3; j++) {
+            if (n->in[j] != dead || !reads_whole(n, j)) continue;
+            if (i == line || (l->width[line] && same_group(l, i, line))) return false;
+        }
+    }
+    return true;
+}
+
+static int add_value(Program *p, Value value)
+{
+    p->value[p->values] = value;
+    return p->values++;
+}
+
+static int number_of(Program *p, double number)
+{
+    for (int i = 0; i < p->numbers; i++)
+        if (memcmp(&p->number[i], &number, sizeof number) == 0) return i;
+    p->number[p->numbers] = number;
+    return p->numbers++;
+}
+
+static size_t output_offset(const Graph *g, int output)
+{
+    size_t offset = 0;
+    for (int i = 0; i < output; i++)
+        offset += (size_t)shape_count(&g->node[g->output[i]].shape);
+    return offset;
+}
+
+static Value leaf_value(const Lowering *l, const Node *n, int count)
+{
+    Program *const p = l->program;
+    switch (n->op) {
+    case OP_CONST: return (Value){PLACE_NUMBER, count, number_of(p, n->value), 0};
+    case OP_PARAM: return (Value){PLACE_PARAM, count, 0, p->param_offset[n->index]};
+    case OP_INPUT: return (Value){PLACE_INPUT, count, 0, 0};
+    case OP_STATE: return (Value){PLACE_STATE, count, n->index, 0};
+    case OP_DSTATE: return (Value){PLACE_DSTATE, count, n->index, 0};
+    default: return (Value){PLACE_DOUTPUT, count, 0, output_offset(l->graph, n->index)};
+    }
+}
+
+/* The places that the roots decide. */
+static bool place_root(const Lowering *l, int line, Value *value)
+{
+    const Rewrite *const r = &l->list;
+    for (int i = 0; i < l->graph->states; i++) {
+        if (r->leave[i] == line) *value = (Value){PLACE_LEAVE, value->n, i, 0};
+        if (r->denter[i] == line) *value = (Value){PLACE_DENTER, value->n, i, 0};
+        if (r->leave[i] == line || r->denter[i] == line) return true;
+    }
+    for (int i = 0; l->program->output_own && i < l->graph->outputs; i++)
+        if (r->output[i] == line) {
+            *value = (Value){PLACE_OUTPUT, value->n, 0, output_offset(l->graph, i)};
+            return true;
+        }
+    if (r->dinput == line) *value = (Value){PLACE_DINPUT, value->n, 0, 0};
+    return r->dinput == line;
+}
+
+static bool is_kept(const Lowering *l, int line)
+{
+    if (last_use(l, line) == FOREVER) return true;
+    for (int i = line + 1; i < l->list.lines; i++)
+        for (int j = 0; j < 3; j++)
+            if (l->list.line[i].node.in[j] == line && l->phase[i] != l->phase[line])
+                return true;
+    return false;
+}
+
+/* A buffer of an equal width whose value nobody needs any more, or a new one. */
+static int buffer_for(const Lowering *l, int line, int n, int *holder)
+{
+    Program *const p = l->program;
+    for (int b = 0; b < p->buffers; b++)
+        if (p->buffer[b] == n && may_replace(l, line, holder[b])) {
+            holder[b] = line;
+            return b;
+        }
+    p->buffer[p->buffers] = n;
+    holder[p->buffers] = line;
+    return p->buffers++;
+}
+
+/* Used within its own group only: a block of units wide is enough. */
+static bool is_block_wide(const Lowering *l, int line)
+{
+    if (!l->width[line]) return false;
+    for (int i = line + 1; i < l->list.lines; i++)
+        for (int j = 0; j < 3; j++)
+            if (l->list.line[i].node.in[j] == line && !same_group(l, i, line))
+                return false;
+    return true;
+}
+
+static int strip_for(const Lowering *l, int line, int n, int *holder)
+{
+    Program *const p = l->program;
+    const bool block = is_block_wide(l, line);
+    for (int s = 0; s < p->strips; s++)
+        if (p->strip_block[s] == block && p->strip[s] == n &&
+            may_replace(l, line, holder[s])) {
+            holder[s] = line;
+            return s;
+        }
+    p->strip[p->strips] = n;
+    p->strip_block[p->strips] = block;
+    holder[p->strips] = line;
+    return p->strips++;
+}
+
+static void place_lines(Lowering *l, int *buffer_holder, int *strip_holder)
+{
+    for (int i = 0; i < l->list.lines; i++) {
+        l->value[i] = -1;
+        const Node *const n = &l->list.line[i].node;
+        if (l->phase[i] == PHASE_NONE)
+            l->value[i] = add_value(l->program, leaf_value(l, n, count_of(l, i)));
+    }
+    for (int at = 0; at < l->ordered; at++) {
+        const int i = l->order[at], n = count_of(l, i);
+        Value value = {.n = n};
+        if (!place_root(l, i, &value)) {
+            const bool kept = is_kept(l, i);
+            value.place = kept ? PLACE_CHUNK : PLACE_STRIP;
+            value.index = kept ? buffer_for(l, i, n, buffer_holder)
+                               : strip_for(l, i, n, strip_holder);
+        }
+        l->value[i] = add_value(l->program, value);
+    }
+}
+
+static void place_output(Lowering *l)
+{
+    Program *const p = l->program;
+    p->outputs = graph_output_width(l->graph);
+    p->output_own = l->graph->outputs > 1;
+    p->output_state = p->output_value = -1;
+    for (int i = 0; i < l->graph->states && !p->output_own; i++)
+        if (l->list.leave[i] == l->list.output[0]) p->output_state = i;
+}
+
+/* ---- instructions ---- */
+
+static const MapOp map_of[OP_COUNT] = {
+    // clang-format off
+    [OP_NEG] = MAP_neg, [OP_ADD] = MAP_add, [OP_SUB] = MAP_sub, [OP_MUL] = MAP_mul,
+    [OP_DIV] = MAP_div, [OP_MIN] = MAP_min, [OP_MAX] = MAP_max, [OP_FMA] = MAP_fma,
+    [OP_FNMA] = MAP_fnma, [OP_EXP] = MAP_exp, [OP_LOG] = MAP_log, [OP_SIGMOID] = MAP_sigmoid,
+    [OP_TANH] = MAP_tanh, [OP_RELU] = MAP_relu, [OP_ABS] = MAP_abs, [OP_SQRT] = MAP_sqrt,
+    [OP_SOFTPLUS] = MAP_softplus, [OP_LOGSIGMOID] = MAP_logsigmoid,
+    [OP_DSIGMOID] = MAP_dsigmoid, [OP_DTANH] = MAP_dtanh, [OP_DRELU] = MAP_drelu,
+    [OP_DABS] = MAP_dabs, [OP_PICK] = MAP_pick, [OP_UNPICK] = MAP_unpick,
+    [OP_STOP] = MAP_copy, [OP_SUM] = MAP_sum, [OP_EXPAND] = MAP_expand,
+    [OP_OUTER] = MAP_outer, [OP_MATVEC] = MAP_matvec,
+    // clang-format on
+};
+
+static int pack_for(const Lowering *l, const Node *n, bool table)
+{
+    Program *const p = l->program;
+    const int G = groups_of(l, n), all = shape_count(&p->param[n->index].shape);
+    const int in = shape_count(&l->list.line[n->in[0]].node.shape) / G;
+    const Pack pack = {.param = n->index,
+                       .transposed = n->transposed,
+                       .table = table,
+                       .G = G,
+                       .n = all / G / in,
+                       .k = in};
+    for (int i = 0; i < p->packs; i++) {
+        const Pack *const q = &p->pack[i];
+        if (q->param == pack.param && q->transposed == pack.transposed &&
+            q->table == pack.table && q->G == pack.G)
+            return i;
+    }
+    p->pack[p->packs] = pack;
+    return p->packs++;
+}
+
+/* groups, m and inner from the shapes; see Map. */
+static void set_axes(const Lowering *l, const Node *n, Instr *instr)
+{
+    const Shape *const s = &n->shape;
+    const int count = shape_count(s),
+              a = shape_count(&l->list.line[n->in[0]].node.shape);
+    instr->groups = instr->m = instr->inner = 1;
+    if (n->op == OP_SUM || n->op == OP_EXPAND) {
+        instr->groups = n->op == OP_SUM ? count : a;
+        instr->inner = n->op == OP_SUM ? a / count : count / a;
+    } else if (n->op == OP_OUTER || n->op == OP_MATVEC) {
+        const Shape *const matrix =
+            n->op == OP_OUTER ? s : &l->list.line[n->in[0]].node.shape;
+        instr->m = matrix->dim[matrix->axes - 2];
+        instr->inner = matrix->dim[matrix->axes - 1];
+        instr->groups = shape_count(matrix) / instr->m / instr->inner;
+    }
+}
+
+static Instr instr_of(const Lowering *l, int line)
+{
+    const Node *const n = &l->list.line[line].node;
+    Instr i = {.kind = KIND_MAP,
+               .map = map_of[n->op],
+               .y = l->value[line],
+               .a = -1,
+               .b = -1,
+               .c = -1};
+    int *const operand[3] = {&i.a, &i.b, &i.c};
+    for (int j = 0; j < 3; j++)
+        if (n->in[j] >= 0) *operand[j] = l->value[n->in[j]];
+    if (n->op == OP_MASK) {
+        i.kind = KIND_MASK;
+        i.mask = n->index;
+        i.p = (float)n->value;
+    } else if (n->op == OP_PRODUCT) {
+        const bool table = l->symbols && l->list.line[n->in[0]].node.op == OP_INPUT;
+        i.kind = table ? KIND_LOOK_UP : KIND_PRODUCT;
+        i.pack = pack_for(l, n, table);
+        i.groups = groups_of(l, n);
+    } else {
+        set_axes(l, n, &i);
+        if (n->op == OP_MATVEC && n->transposed) i.map = MAP_matvec_t;
+    }
+    return i;
+}
+
+static void emit_groups(Lowering *l)
+{
+    Program *const p = l->program;
+    for (int at = 0; at < l->ordered; at++) {
+        const int line = l->order[at];
+        if (at == 0 || !same_group(l, line, l->order[at - 1])) {
+            p->group[p->groups++] =
+                (Group){l->phase[line], p->instrs, p->instrs, l->width[line]};
+        }
+        p->instr[p->instrs++] = instr_of(l, line);
+        p->group[p->groups - 1].end = p->instrs;
+    }
+}
+
+static void emit_gradients(Lowering *l)
+{
+    Program *const p = l->program;
+    for (int i = 0; i < l->list.gradients; i++) {
+        const ParamGradient *const from = &l->list.gradient[i];
+        GradientJob job = {.param = from->param,
+                           .d = l->value[from->d],
+                           .x = from->x < 0 ? -1 : l->value[from->x],
+                           .transposed = from->transposed,
+                           .G = 1};
+        const int all = shape_count(&p->param[from->param].shape);
+        job.R = all;
+        if (from->x >= 0) {
+            const int y = count_of(l, from->d), a = count_of(l, from->x);
+            job.G = (int)((int64_t)a * y / all);
+            job.R = (from->transposed ? a : y) / job.G;
+            job.K = (from->transposed ? y : a) / job.G;
+            job.table = l->symbols && l->list.line[from->x].node.op == OP_INPUT;
+        }
+        p->gradient[p->gradients++] = job;
+    }
+}
+
+/* ---- the account, for users ---- */
+
+static void find_graph_phases(Lowering *l)
+{
+    for (int i = 0; i < l->list.lines; i++)
+        if (l->list.line[i].origin >= 0)
+            l->program->phase[l->list.line[i].origin] = l->phase[i];
+}
+
+static bool count_products(Lowering *l)
+{
+    int *const depth = calloc((size_t)l->list.lines + 1, sizeof *depth);
+    if (!depth) return false;
+    for (int i = 0; i < l->list.lines; i++) {
+        const Node *const n = &l->list.line[i].node;
+        for (int j = 0; j < 3; j++) {
+            const int in = n->in[j];
+            if (in < 0) continue;
+            const int d = depth[in] + (n->op == OP_PRODUCT && j == 0 &&
+                                       l->phase[i] == FORWARD_LOOP);
+            if (d > depth[i]) depth[i] = d;
+        }
+        if (l->phase[i] == FORWARD_LOOP && depth[i] > l->program->products)
+            l->program->products = depth[i];
+    }
+    free(depth);
+    return true;
+}
+
+size_t program_kept(const Program *p)
+{
+    size_t floats = p->output_own ? padded((size_t)p->outputs) : 0;
+    for (int i = 0; i < p->buffers; i++) floats += padded((size_t)p->buffer[i]);
+    for (int i = 0; i < p->states; i++)
+        floats += padded((size_t)shape_count(&p->state[i].shape));
+    return floats;
+}
+
+/* ---- all of it ---- */
+
+static bool check_symbols(const Lowering *l, Error *err)
+{
+    for (int i = 0; i < l->list.lines; i++) {
+        const Node *const n = &l->list.line[i].node;
+        for (int j = 0; j < 3; j++) {
+            if (n->in[j] < 0 || l->list.line[n->in[j]].node.op != OP_INPUT) continue;
+            if (n->op != OP_PRODUCT || n->transposed || groups_of(l, n) != 1)
+                return error(
+                    err, "this cell uses x other than in a product W x, so its input "
+                         "cannot be symbols: give it an embedding");
+        }
+    }
+    return true;
+}
+
+static bool copy_declarations(const Graph *g, Program *p)
+{
+    p->input = g->input;
+    p->hidden = g->hidden;
+    p->params = g->params;
+    p->states = g->states;
+    p->param = calloc((size_t)g->params + 1, sizeof *p->param);
+    p->param_offset = calloc((size_t)g->params + 1, sizeof *p->param_offset);
+    p->state = calloc((size_t)g->states + 1, sizeof *p->state);
+    if (!p->param || !p->param_offset || !p->state) return false;
+    for (int i = 0; i < g->params; i++) {
+        p->param[i] = g->param[i];
+        p->param_offset[i] = p->param_floats;
+        p->param_floats += (size_t)shape_count(&g->param[i].shape);
+    }
+    for (int i = 0; i < g->states; i++) p->state[i] = g->state[i];
+    return true;
+}
+
+static bool lowering_open(Lowering *l, Program *p)
+{
+    const size_t lines = (size_t)l->list.lines + 1;
+    l->phase = calloc(lines, sizeof *l->phase);
+    l->level = calloc(lines, sizeof *l->level);
+    l->width = calloc(lines, sizeof *l->width);
+    l->value = calloc(lines, sizeof *l->value);
+    l->order = calloc(lines, sizeof *l->order);
+    l->position = calloc(lines, sizeof *l->position);
+    p->value = calloc(lines, sizeof *p->value);
+    p->number = calloc(lines, sizeof *p->number);
+    p->instr = calloc(lines, sizeof *p->instr);
+    p->group = calloc(lines, sizeof *p->group);
+    p->pack = calloc(lines, sizeof *p->pack);
+    p->gradient = calloc((size_t)l->list.gradients + 1, sizeof *p->gradient);
+    p->buffer = calloc(lines, sizeof *p->buffer);
+    p->strip = calloc(lines, sizeof *p->strip);
+    p->strip_block = calloc(lines, sizeof *p->strip_block);
+    p->phase = calloc((size_t)l->graph->nodes + 1, sizeof *p->phase);
+    return l->phase && l->level && l->width && l->value && l->order && l->position &&
+           p->value && p->number && p->instr && p->group && p->pack && p->gradient &&
+           p->buffer && p->strip && p->strip_block && p->phase;
+}
+
+static void lowering_close(Lowering *l)
+{
+    rewrite_close(&l->list);
+    free(l->phase);
+    free(l->level);
+    free(l->width);
+    free(l->value);
+    free(l->order);
+    free(l->position);
+}
+
+static bool fill(Lowering *l, Error *err)
+{
+    Program *const p = l->program;
+    int *const holders = calloc(2 * (size_t)l->list.lines + 2, sizeof *holders);
+    if (!holders || !copy_declarations(l->graph, p) || !find_phases(l) ||
+        !count_products(l)) {
+        free(holders);
+        return error(err, "out of memory");
+    }
+    find_levels(l);
+    find_order(l);
+    place_output(l);
+    place_lines(l, holders, holders + l->list.lines + 1);
+    if (p->output_state < 0 && !p->output_own)
+        p->output_value = l->value[l->list.output[0]];
+    for (int i = 0; i < p->values; i++)
+        if (p->value[i].place == PLACE_NUMBER && p->value[i].n > p->number_width)
+            p->number_width = p->value[i].n;
+    emit_groups(l);
+    emit_gradients(l);
+    find_graph_phases(l);
+    free(holders);
+    p->table_input = l->symbols;
+    return !l->symbols || check_symbols(l, err);
+}
+
+bool lower(const Graph *graph, bool training, bool dinput, bool symbols,
+           Program **program, Error *err)
+{
+    Lowering l = {.graph = graph, .symbols = symbols};
+    if (!rewrite(graph, training, dinput && !symbols, symbols, &l.list, err))
+        return false;
+    Program *const p = l.program = calloc(1, sizeof *p);
+    const bool opened = p && lowering_open(&l, p);
+    const bool good = opened ? fill(&l, err) : error(err, "out of memory");
+    lowering_close(&l);
+    if (good)
+        *program = p;
+    else
+        program_close(p);
+    return good;
+}
+
+void program_close(Program *p)
+{
+    if (!p) return;
+    void *const owned[] = {p->param, p->param_offset, p->state, p->value,    p->number,
+                           p->instr, p->group,        p->pack,  p->gradient, p->buffer,
+                           p->strip, p->strip_block,  p->phase};
+    for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
+    free(p);
+}

@@ -1,0 +1,126 @@
+/* lower.h: a derived graph made into a program of kernel calls.
+ *
+ * The program has six phases. What does not depend on a state runs before the loop over
+ * time, over many rows and steps at once; what no later state needs, after it; only the
+ * rest in it. Backward likewise, the gradients of the states in the place of the
+ * states.
+ *
+ * A phase is a list of groups, a group a list of instructions of one width, run block
+ * of units by block of units so that their values stay in L1, products included. */
+#pragma once
+
+#include "../model.h"
+#include "graph.h"
+
+typedef enum Phase {
+    PHASE_NONE, /* leaves */
+    FORWARD_BEFORE,
+    FORWARD_LOOP,
+    FORWARD_AFTER,
+    BACKWARD_BEFORE,
+    BACKWARD_LOOP,
+    BACKWARD_AFTER,
+    PHASE_COUNT
+} Phase;
+
+/* Where a value lives. */
+typedef enum Place {
+    PLACE_NUMBER,  /* a row filled with value; the same for all rows */
+    PLACE_PARAM,   /* in the parameters; the same for all rows */
+    PLACE_INPUT,   /* x */
+    PLACE_STATE,   /* state[index] at t */
+    PLACE_LEAVE,   /* state[index] at t + 1 */
+    PLACE_OUTPUT,  /* in the layer's output, from column offset on */
+    PLACE_CHUNK,   /* buffer[index], kept for every step of the chunk */
+    PLACE_STRIP,   /* strip[index], a worker's own, for the block of rows at hand */
+    PLACE_DOUTPUT, /* in dy, from column offset on */
+    PLACE_DSTATE,  /* gradient of state[index] as it leaves */
+    PLACE_DENTER,  /* ... as it enters */
+    PLACE_DINPUT   /* dx */
+} Place;
+
+typedef struct Value {
+    Place place;
+    int n;         /* floats a row */
+    int index;     /* of state, buffer, strip, number */
+    size_t offset; /* of a parameter in the block; of a column in dy or the output */
+} Value;
+
+typedef enum Kind { KIND_MAP, KIND_PRODUCT, KIND_LOOK_UP, KIND_MASK } Kind;
+
+typedef struct Instr {
+    Kind kind;
+    MapOp map;
+    int y, a, b, c; /* values; -1: none. PRODUCT, LOOK_UP: b is where chains start */
+    int groups, m, inner; /* as in Map */
+    int pack;             /* PRODUCT, LOOK_UP: of the matrix */
+    int mask;             /* MASK: which drop() */
+    float p;              /* MASK: the probability */
+} Instr;
+
+typedef struct Group {
+    Phase phase;
+    int first, end; /* instructions */
+    int width;      /* units that blocks divide; 0: instructions need whole rows */
+} Group;
+
+/* A matrix in the order of the kernels: G panels sets, each of n columns and depth k.
+ */
+typedef struct Pack {
+    int param;
+    bool transposed;
+    bool table; /* rows to look up, [k][padded n], not panels */
+    int G, n, k;
+    size_t offset; /* floats, in Step.packed */
+} Pack;
+
+/* dM += sum over rows of d x^T (or bias: of d). */
+typedef struct GradientJob {
+    int param;
+    int d, x; /* values; x -1: bias */
+    int G, R, K;
+    bool transposed; /* y = M^T x */
+    bool table;      /* x is symbols */
+} GradientJob;
+
+typedef struct Program {
+    int input, hidden, outputs;
+    Param *param; /* names are the graph's and not kept */
+    size_t *param_offset;
+    int params;
+    size_t param_floats;
+    State *state;
+    int states;
+    Value *value;
+    int values;
+    double *number; /* PLACE_NUMBER */
+    int numbers, number_width;
+    Instr *instr;
+    int instrs;
+    Group *group;
+    int groups;
+    Pack *pack;
+    int packs;
+    GradientJob *gradient;
+    int gradients;
+    int *buffer; /* PLACE_CHUNK: floats a row */
+    int buffers;
+    int *strip; /* PLACE_STRIP: floats a row; strip_block: only a block of units wide */
+    bool *strip_block;
+    int strips;
+    int output_state; /* the output is this state as it leaves ... */
+    int output_value; /* ... or this kept value ... */
+    bool output_own;  /* ... or a buffer of its own, PLACE_OUTPUT */
+    Phase *phase;     /* [nodes of the graph]; where each runs */
+    int products;     /* dependent products in the forward loop: waits of a gang */
+    bool table_input; /* the input is symbols */
+} Program;
+
+/* training: the backward phases too; dinput: with the gradient of x; symbols: x is
+ * one-hot and products with it are look-ups (an error where x is used otherwise). */
+bool lower(const Graph *graph, bool training, bool dinput, bool symbols,
+           Program **program, Error *err);
+void program_close(Program *program);
+
+/* Floats kept for a row and step: states and buffers. */
+size_t program_kept(const Program *program);
