@@ -1,0 +1,218 @@
+/* gemm.c: matrix products, C = D + A B, and weight gradients, dW += d^T x.
+ *
+ * B lies in panels of PANEL columns, [k][PANEL]. The work is cut into tiles of at most
+ * TILE_ROWS rows by one panel, whose sums stay in registers while k runs:
+ *
+ *                  B  |  PANEL  |          each element of C is one chain of fused
+ *                   k |         |          multiply-adds in ascending k; a product cut
+ *          k          |         |          along k stores the partial sums and goes on
+ *   A [_________]   C [ tile ]             from them, so no cut changes a bit. */
+#include "lanes.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 16")
+
+enum {
+    PANEL = TILE_VECTORS * LANES,
+    BLOCK = 48 * 1024, /* floats of A that a block of rows may have: they stay in L2 */
+    DEPTH = 256        /* rows of d and x that a block of a gradient has */
+};
+
+typedef struct Tile {
+    int k;
+    const float *a; /* A[i][p] = a[i * a_row + p * a_col] */
+    size_t a_row, a_col;
+    const float *b; /* [k][PANEL] */
+    const float *d; /* [rows][d_row]; NULL: 0 */
+    size_t d_row;
+    float *c; /* [rows][c_row] */
+    size_t c_row;
+} Tile;
+
+/* `rows` is a constant where this is inlined: all but the loop over k is unrolled, and
+ * c stays in registers. */
+INLINE void tile(const int rows, const Tile *t)
+{
+    vf c[TILE_ROWS][TILE_VECTORS], b[TILE_VECTORS];
+    const float *pa = t->a, *pb = t->b;
+    const size_t a_row = t->a_row, a_col = t->a_col;
+
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < TILE_VECTORS; v++)
+        c[i][v] = t->d ? v_load(t->d + (size_t)i * t->d_row + v * LANES) : v_zero();
+
+    for (int p = t->k; p > 0; p--, pa += a_col, pb += PANEL) {
+        UNROLL for (int v = 0; v < TILE_VECTORS; v++) b[v] = v_load(pb + v * LANES);
+        UNROLL for (int i = 0; i < rows; i++)
+        {
+            const vf a = v_set(pa[(size_t)i * a_row]);
+            UNROLL for (int v = 0; v < TILE_VECTORS; v++) c[i][v] =
+                v_fma(a, b[v], c[i][v]);
+        }
+    }
+
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < TILE_VECTORS; v++)
+        v_store(t->c + (size_t)i * t->c_row + v * LANES, c[i][v]);
+}
+
+#define ITEM(rows)                                                                     \
+    static void tile_##rows(const Tile *t)                                             \
+    {                                                                                  \
+        tile(rows, t);                                                                 \
+    }
+TILE_LIST(ITEM)
+#undef ITEM
+
+static void (*const tiles[])(const Tile *t) = {
+#define ITEM(rows) [rows] = tile_##rows,
+    TILE_LIST(ITEM)
+#undef ITEM
+};
+
+/* Copies n columns, exactly. */
+static void copy(int rows, int n, const float *from, size_t from_row, float *to,
+                 size_t to_row)
+{
+    for (int i = 0; i < rows; i++, from += from_row, to += to_row)
+        for (int j = 0; j < n; j++) to[j] = from[j];
+}
+
+/* A panel with n < PANEL columns goes by way of a whole tile of our own. */
+static void edge(int rows, int n, const Tile *t)
+{
+    float whole[TILE_ROWS * PANEL] = {0};
+    Tile inner = *t;
+    inner.c = whole, inner.c_row = PANEL;
+    if (t->d) {
+        copy(rows, n, t->d, t->d_row, whole, PANEL);
+        inner.d = whole, inner.d_row = PANEL;
+    }
+    tiles[rows](&inner);
+    copy(rows, n, whole, PANEL, t->c, t->c_row);
+}
+
+/* Tiles of nearly equal height: tile i of `parts` begins at this row. */
+static int cut(int m, int i, int parts)
+{
+    return (int)((long long)m * i / parts);
+}
+
+static int ceiling(int n, int unit)
+{
+    return (n + unit - 1) / unit;
+}
+
+/* One panel: j0 of the n columns on, against all rows of g. */
+static void panel(const Gemm *g, int j0)
+{
+    const int parts = ceiling(g->m, TILE_ROWS);
+    for (int part = 0; part < parts; part++) {
+        const size_t i = (size_t)cut(g->m, part, parts);
+        const int rows = cut(g->m, part + 1, parts) - (int)i;
+        const Tile t = {.k = g->k,
+                        .a = g->a + i * g->a_row,
+                        .a_row = g->a_row,
+                        .a_col = g->a_col,
+                        .b = g->b + (size_t)j0 * (size_t)g->k,
+                        .d = g->d ? g->d + i * g->d_row + j0 : NULL,
+                        .d_row = g->d_row,
+                        .c = g->c + i * g->c_row + j0,
+                        .c_row = g->c_row};
+        if (g->n - j0 >= PANEL)
+            tiles[rows](&t);
+        else
+            edge(rows, g->n - j0, &t);
+    }
+}
+
+void ISA(gemm)(const Gemm *g)
+{
+    const int fit = g->k > 0 ? BLOCK / g->k : g->m;
+    const int parts = ceiling(g->m, fit > TILE_ROWS ? fit : TILE_ROWS);
+    for (int part = 0; part < parts; part++) {
+        const size_t i = (size_t)cut(g->m, part, parts);
+        Gemm block = *g;
+        block.m = cut(g->m, part + 1, parts) - (int)i;
+        block.a += i * g->a_row;
+        if (g->d) block.d += i * g->d_row;
+        block.c += i * g->c_row;
+        for (int j = 0; j < g->n; j += PANEL) panel(&block, j);
+    }
+}
+
+/* Packing. */
+
+size_t ISA(packed)(int n, int k)
+{
+    return (size_t)ceiling(n, PANEL) * PANEL * (size_t)k;
+}
+
+static void pack_rows(int n, int k, const float *w, size_t w_k, float *to)
+{
+    for (int p = 0; p < k; p++, w += w_k, to += PANEL)
+        UNROLL for (int v = 0; v < TILE_VECTORS; v++)
+            v_store(to + v * LANES, v_part(w + v * LANES, lanes_of(n - v * LANES)));
+}
+
+static void pack_any(int n, int k, const float *w, size_t w_n, size_t w_k, float *to)
+{
+    for (int p = 0; p < k; p++, w += w_k, to += PANEL)
+        for (int j = 0; j < PANEL; j++) to[j] = j < n ? w[(size_t)j * w_n] : 0;
+}
+
+void ISA(pack)(int n, int k, const float *w, size_t w_n, size_t w_k, float *packed)
+{
+    for (int j = 0; j < n; j += PANEL) {
+        const int columns = n - j < PANEL ? n - j : PANEL;
+        const float *const from = w + (size_t)j * w_n;
+        float *const to = packed + (size_t)j * (size_t)k;
+        if (w_n == 1)
+            pack_rows(columns, k, from, w_k, to);
+        else
+            pack_any(columns, k, from, w_n, w_k, to);
+    }
+}
+
+/* Gradients: DEPTH rows at a time, x packed as a B, and TILE_ROWS columns of d as an A.
+ */
+
+size_t ISA(gradient_scratch)(int k)
+{
+    return ISA(packed)(k, DEPTH) + DEPTH * TILE_ROWS + LANES;
+}
+
+/* The columns of d that one row of tiles needs, [depth][TILE_ROWS]; the vectors may
+ * reach into the next row, which comes after. */
+static void pack_columns(int depth, const float *d, size_t d_row, float *to)
+{
+    for (int r = 0; r < depth; r++, d += d_row, to += TILE_ROWS)
+        UNROLL for (int i = 0; i < TILE_ROWS; i += LANES)
+            v_store(to + i, v_load(d + i));
+}
+
+void ISA(gradient)(int n, int k, int rows, const float *d, size_t d_row, const float *x,
+                   size_t x_row, float *dw, size_t dw_row, float *scratch)
+{
+    float *const columns = scratch + ISA(packed)(k, DEPTH);
+    const int parts = ceiling(n, TILE_ROWS);
+    for (int r = 0; r < rows; r += DEPTH) {
+        const int depth = rows - r < DEPTH ? rows - r : DEPTH;
+        ISA(pack)(k, depth, x + (size_t)r * x_row, 1, x_row, scratch);
+        for (int part = 0; part < parts; part++) {
+            const int i = cut(n, part, parts);
+            float *const to = dw + (size_t)i * dw_row;
+            const Gemm row = {.m = cut(n, part + 1, parts) - i,
+                              .n = k,
+                              .k = depth,
+                              .a = columns,
+                              .a_row = 1,
+                              .a_col = TILE_ROWS,
+                              .b = scratch,
+                              .d = to,
+                              .d_row = dw_row,
+                              .c = to,
+                              .c_row = dw_row};
+            pack_columns(depth, d + (size_t)r * d_row + i, d_row, columns);
+            for (int j = 0; j < k; j += PANEL) panel(&row, j);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+/* lanes.h: the lane vocabulary, and its one-lane version.
+ *
+ * A file that includes this one is compiled once per instruction set; what it exports
+ * is named ISA(name). CMake gives ISA_NAME and LANES.
+ *
+ *   vf  LANES floats               vm  LANES truths
+ *   v_load(p)  v_store(p, v)       LANES floats at any address
+ *   v_part(p, n)  v_keep(p, v, n)  the first n <= LANES only: others are read as 0, not
+ * touched v_first(v, n)                  v with lanes n and up set to 0 v_set(x)
+ * v_zero()             every lane x; +0 v_add v_sub v_mul v_div v_sqrt v_neg v_abs
+ * IEEE, rounded once v_fma(a, b, c)  v_fnma(a, b, c)                 a b + c and c - a
+ * b, rounded once v_more(a, b)  v_select(m, a, b)                 a > b; m ? a : b
+ *   v_max(a, b)  v_min(a, b)                        a > b ? a : b; a < b ? a : b
+ *   v_exp v_log v_log1p v_tanh                      SLEEF's finz_ functions
+ *   TILE_ROWS, TILE_VECTORS                         the register tile of gemm.c;
+ * TILE_LIST names 1 .. TILE_ROWS
+ *
+ * Every word gives a lane the same bits on every instruction set, NaNs apart. v_max and
+ * v_min flush a denormal that they let through, as x86 does. */
+#pragma once
+
+#ifndef ISA_NAME
+#error "lanes.h is for files that CMake compiles once per instruction set"
+#endif
+
+#define ISA_JOIN(name, isa)   name##_##isa
+#define ISA_EXPAND(name, isa) ISA_JOIN(name, isa)
+#define ISA(name)             ISA_EXPAND(name, ISA_NAME)
+
+#include "kernels.h"
+
+#if LANES == 16
+#include "lanes_avx512.h"
+#elif LANES == 8
+#include "lanes_avx2.h"
+#elif LANES == 4
+#include "lanes_neon.h"
+#else
+
+#include "scalar.h"
+
+#include <math.h>
+#if defined __x86_64__
+#include <xmmintrin.h>
+#else
+#include <arm_neon.h>
+#endif
+
+typedef float vf;
+typedef int vm;
+
+enum { TILE_ROWS = 4, TILE_VECTORS = 4 };
+#define TILE_LIST(X) X(1) X(2) X(3) X(4)
+
+// clang-format off
+static inline vf v_load(const float *p)                { return *p; }
+static inline vf v_part(const float *p, int n)         { return n ? *p : 0; }
+static inline void v_store(float *p, vf v)             { *p = v; }
+static inline void v_keep(float *p, vf v, int n)       { if (n) *p = v; }
+static inline vf v_first(vf v, int n)                  { return n ? v : 0; }
+static inline vf v_set(float x)                        { return x; }
+static inline vf v_zero(void)                          { return 0; }
+static inline vf v_add(vf a, vf b)                     { return a + b; }
+static inline vf v_sub(vf a, vf b)                     { return a - b; }
+static inline vf v_mul(vf a, vf b)                     { return a * b; }
+static inline vf v_div(vf a, vf b)                     { return a / b; }
+static inline vf v_sqrt(vf a)                          { return sqrtf(a); }
+static inline vf v_neg(vf a)                           { return -a; }
+static inline vf v_abs(vf a)                           { return fabsf(a); }
+static inline vf v_fma(vf a, vf b, vf c)               { return fmaf(a, b, c); }
+static inline vf v_fnma(vf a, vf b, vf c)              { return fmaf(-a, b, c); }
+static inline vm v_more(vf a, vf b)                    { return a > b; }
+static inline vf v_select(vm m, vf a, vf b)            { return m ? a : b; }
+static inline vf v_exp(vf a)                           { return scalar_float()->exp(a); }
+static inline vf v_log(vf a)                           { return scalar_float()->log(a); }
+static inline vf v_log1p(vf a)                         { return scalar_float()->log1p(a); }
+static inline vf v_tanh(vf a)                          { return scalar_float()->tanh(a); }
+#if defined __x86_64__
+static inline vf v_max(vf a, vf b) { return _mm_cvtss_f32(_mm_max_ss(_mm_set_ss(a), _mm_set_ss(b))); }
+static inline vf v_min(vf a, vf b) { return _mm_cvtss_f32(_mm_min_ss(_mm_set_ss(a), _mm_set_ss(b))); }
+#else /* the outer maximum of x and x is there to flush x */
+static inline vf v_flush(vf x)     { return vget_lane_f32(vmax_f32(vdup_n_f32(x), vdup_n_f32(x)), 0); }
+static inline vf v_max(vf a, vf b) { return v_flush(a > b ? a : b); }
+static inline vf v_min(vf a, vf b) { return v_flush(a < b ? a : b); }
+#endif
+// clang-format on
+
+#endif /* one lane */
+
+/* Words made of words. */
+
+static inline int lanes_of(int n) /* how many of n elements this vector has */
+{
+    return n < 0 ? 0 : n < LANES ? n : LANES;
+}
+
+static inline vf v_sigmoid(vf a)
+{
+    const vf one = v_set(1);
+    return v_div(one, v_add(one, v_exp(v_neg(a))));
+}
+
+static inline vf v_softplus(vf a) /* a NaN comes through the second term */
+{
+    return v_add(v_max(a, v_zero()), v_log1p(v_exp(v_neg(v_abs(a)))));
+}
+
+/* What the lists promise, declared for this instruction set. */
+#define ITEM(name, text) void ISA(map_##name)(const Map *m);
+MAP_LIST(ITEM)
+#undef ITEM
+#define ITEM(type, name, params) type ISA(name) params;
+KERNEL_LIST(ITEM)
+#undef ITEM
+extern const Kernels ISA(kernels);

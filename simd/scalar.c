@@ -1,0 +1,139 @@
+/* scalar.c: double mathematics by SLEEF, and Philox. */
+#include "scalar.h"
+
+#include <math.h>
+
+#ifndef FP_FAST_FMA
+#define FP_FAST_FMA /* has sleef.h declare the functions for CPUs with FMA */
+#endif
+#include <sleef.h>
+
+/* Mathematics: one list for a CPU with FMA and one for a CPU without. */
+
+// clang-format off
+#define DOUBLE_LIST(X) X(exp) X(log) X(sin) X(cos) X(tanh) X(log1p) X(expm1)
+
+typedef struct Mathematics {
+    bool fma;
+    ScalarFloat f;
+    double (*pow)(double, double);
+#define ITEM(name) double (*name)(double);
+    DOUBLE_LIST(ITEM)
+#undef ITEM
+} Mathematics;
+
+static const Mathematics fused = {
+    .fma = true,
+    .f   = {Sleef_finz_expf1_u10purecfma, Sleef_finz_logf1_u10purecfma,
+            Sleef_finz_log1pf1_u10purecfma, Sleef_finz_tanhf1_u35purecfma},
+    .pow = Sleef_finz_powd1_u10purecfma,
+#define ITEM(name) .name = Sleef_finz_##name##d1_u10purecfma,
+    DOUBLE_LIST(ITEM)
+#undef ITEM
+};
+
+#if defined __x86_64__
+static const Mathematics plain = {
+    .fma = false,
+    .f   = {Sleef_cinz_expf1_u10purec, Sleef_cinz_logf1_u10purec,
+            Sleef_cinz_log1pf1_u10purec, Sleef_cinz_tanhf1_u35purec},
+    .pow = Sleef_cinz_powd1_u10purec,
+#define ITEM(name) .name = Sleef_cinz_##name##d1_u10purec,
+    DOUBLE_LIST(ITEM)
+#undef ITEM
+};
+
+static const Mathematics *mathematics(void)
+{
+    return __builtin_cpu_supports("fma") ? &fused : &plain;
+}
+#else
+static const Mathematics *mathematics(void)
+{
+    return &fused;
+}
+#endif
+
+bool scalar_fma(void)
+{
+    return mathematics()->fma;
+}
+
+const ScalarFloat *scalar_float(void)
+{
+    return &mathematics()->f;
+}
+
+double scalar_pow(double x, double y)
+{
+    return mathematics()->pow(x, y);
+}
+
+#define ITEM(name) double scalar_##name(double x) { return mathematics()->name(x); }
+DOUBLE_LIST(ITEM)
+#undef ITEM
+// clang-format on
+
+/* Philox 4x32-10: ten rounds of two 32 x 32 -> 64 bit products. */
+
+void random_block(uint64_t seed, uint64_t stream, uint64_t block, uint32_t word[4])
+{
+    uint32_t c0 = (uint32_t)block, c1 = (uint32_t)(block >> 32);
+    uint32_t c2 = (uint32_t)stream, c3 = (uint32_t)(stream >> 32);
+    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+
+    for (int round = 0; round < 10; round++) {
+        const uint64_t p0 = (uint64_t)0xD2511F53 * c0;
+        const uint64_t p1 = (uint64_t)0xCD9E8D57 * c2;
+        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+        c1 = (uint32_t)p1;
+        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+        c3 = (uint32_t)p0;
+        k0 += 0x9E3779B9; /* the golden ratio */
+        k1 += 0xBB67AE85; /* the square root of 3, less 1 */
+    }
+    word[0] = c0;
+    word[1] = c1;
+    word[2] = c2;
+    word[3] = c3;
+}
+
+uint32_t random_bits(uint64_t seed, uint64_t stream, uint64_t index)
+{
+    uint32_t word[4];
+    random_block(seed, stream, index / 4, word);
+    return word[index % 4];
+}
+
+float random_uniform(uint64_t seed, uint64_t stream, uint64_t index)
+{
+    return (float)(random_bits(seed, stream, index) >> 8) * 0x1p-24f;
+}
+
+static double uniform53(uint32_t high, uint32_t low)
+{
+    const uint64_t bits = (uint64_t)high << 32 | low;
+    return (double)(bits >> 11) * 0x1p-53;
+}
+
+double random_uniform53(uint64_t seed, uint64_t stream, uint64_t index)
+{
+    uint32_t word[4];
+    random_block(seed, stream, index / 2, word);
+    const uint32_t *const pair = word + 2 * (index % 2);
+    return uniform53(pair[0], pair[1]);
+}
+
+double random_normal(uint64_t seed, uint64_t stream, uint64_t index)
+{
+    uint32_t word[4];
+    random_block(seed, stream, index, word);
+    const double u = uniform53(word[0], word[1]), v = uniform53(word[2], word[3]);
+    return sqrt(-2 * scalar_log(1 - u)) * scalar_cos(2 * 3.14159265358979323846 * v);
+}
+
+/* The high half of a product: as even as 32 bits allow, and one number a draw. */
+uint32_t random_below(uint64_t seed, uint64_t stream, uint64_t index, uint32_t below)
+{
+    return (uint32_t)((uint64_t)random_bits(seed, stream, index) * below >> 32);
+}
