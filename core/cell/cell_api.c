@@ -1,0 +1,87 @@
+/* cell_api.c: weft_cell_*, the cells of core/weft.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "builtin.h"
+#include "nearest.h"
+#include "parse.h"
+
+#define NAMES_MAX 256 /* built-in cells that a hint looks at */
+
+WEFT_API const char *weft_cell_name(int i)
+{
+    return i < 0 ? NULL : builtin_cells[i].name;
+}
+
+static bool is_path(const char *name)
+{
+    const size_t length = strlen(name);
+    return strchr(name, '/') || (length > 5 && strcmp(name + length - 5, ".cell") == 0);
+}
+
+/* The whole file, in *text, to be freed. */
+static bool read_file(const char *path, char **text, size_t *length, Error *err)
+{
+    const size_t room = CELL_TEXT_MAX + 1;
+    FILE *const file = fopen(path, "rb");
+    if (!file) return error(err, "%s: cannot be opened: %s", path, strerror(errno));
+    char *const bytes = malloc(room);
+    bool read = false;
+    if (!bytes) {
+        error(err, "%s: out of memory", path);
+    } else {
+        *length = fread(bytes, 1, room, file);
+        read = !ferror(file);
+        if (!read) error(err, "%s: cannot be read: %s", path, strerror(errno));
+    }
+    fclose(file);
+    if (read)
+        *text = bytes;
+    else
+        free(bytes);
+    return read;
+}
+
+static bool open_file(const char *path, Cell **cell, Error *err)
+{
+    char *text = NULL;
+    size_t length = 0;
+    if (!read_file(path, &text, &length, err)) return false;
+    const bool parsed = cell_parse(path, text, length, cell, err);
+    free(text);
+    return parsed;
+}
+
+WEFT_API bool weft_cell_open(const char *name, WeftCell **cell, WeftError *err)
+{
+    if (is_path(name)) return open_file(name, cell, err);
+    const char *names[NAMES_MAX + 1];
+    int count = 0;
+    for (const Builtin *b = builtin_cells; b->name; b++) {
+        if (strcmp(b->name, name) == 0)
+            return cell_parse(name, b->text, strlen(b->text), cell, err);
+        if (count < NAMES_MAX) names[count++] = b->name;
+    }
+    names[count] = NULL;
+    char text[96];
+    return error(err, "'%.80s' is no built-in cell%s; a file's name ends in .cell",
+                 name, nearest_hint(name, names, text));
+}
+
+WEFT_API bool weft_cell_parse(const char *origin, const char *text, size_t length,
+                              WeftCell **cell, WeftError *err)
+{
+    return cell_parse(origin, text, length, cell, err);
+}
+
+WEFT_API void weft_cell_close(WeftCell *cell)
+{
+    cell_close(cell);
+}
+
+WEFT_API bool weft_cell_set(WeftCell *cell, const char *name, double value,
+                            WeftError *err)
+{
+    return cell_set(cell, name, value, err);
+}
