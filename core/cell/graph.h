@@ -30,7 +30,7 @@ bool shape_equal(const Shape *a, const Shape *b);
  *   products
  *     PRODUCT  y = M a, M = param[index] seen as [G][R][K]: K its last axis, G the heads that
  *              it shares with the operand, R all axes between. a [G][K], y [G][R];
- *              transposed: a [G][R], y [G][K]. So G = |a| |y| / |M| (product_groups), and
+ *              transposed: a [G][R], y [G][K]. So G = |a| |y| / |M|, and
  *              the gradient of a product's operand is the transposed product.
  *              in[1], made by rewrite alone: where each element's chain starts
  *     MATVEC   y [..][m] = a [..][m][n] b [..][n]; transposed: y [..][n] = a^T b [..][m]
@@ -152,9 +152,6 @@ int graph_add(Graph *graph, Node node);
 int graph_number(Graph *graph, double value, const Shape *shape); /* CONST */
 
 int graph_output_width(const Graph *graph);
-
-/* G of a PRODUCT. */
-int product_groups(const Graph *graph, const Node *product);
 
 /* Adds the backward pass: fills denter, doutput, dinput, gradient. derive.c */
 bool derive(Graph *graph, Error *err);

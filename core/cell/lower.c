@@ -34,12 +34,24 @@ static void mark(bool *reaching, const int *roots, int count)
         if (roots[i] >= 0) reaching[roots[i]] = true;
 }
 
+/* The gradient of a leaving state is there for one step only. */
+static bool reads_dstate(const Lowering *l, int line)
+{
+    bool reads = false;
+    for (int j = 0; j < 3; j++) {
+        const int in = l->list.line[line].node.in[j];
+        reads |= in >= 0 && l->list.line[in].node.op == OP_DSTATE;
+    }
+    return reads;
+}
+
 static Phase phase_of(const Lowering *l, int line, bool reaching)
 {
     const Line *const at = &l->list.line[line];
     if (op_is_leaf(at->node.op) && at->node.op != OP_MASK) return PHASE_NONE;
     const Phase before = at->backward ? BACKWARD_BEFORE : FORWARD_BEFORE;
-    return !at->loop ? before : reaching ? before + 1 : before + 2;
+    if (!at->loop) return before;
+    return reaching || reads_dstate(l, line) ? before + 1 : before + 2;
 }
 
 static bool is_root(const Lowering *l, int line)
@@ -98,7 +110,8 @@ static bool find_phases(Lowering *l)
 
 static int groups_of(const Lowering *l, const Node *n)
 {
-    return product_groups(l->graph, n);
+    const int64_t a = count_of(l, n->in[0]), y = shape_count(&n->shape);
+    return (int)(a * y / shape_count(&l->graph->param[n->index].shape));
 }
 
 /* Units that a block may cut: elementwise lines, and products whose every column may be
