@@ -1,9 +1,9 @@
 /* team.h: threads on cores, and the list of tiles that they run.
  *
- * An update is a list of tiles with known dependences. One parallel region runs a list: a
- * worker takes its own tiles in order as they become ready, and a ready tile of another's
- * when it has none. Waiting is a counter on its own cache line: spin, then yield. Which
- * worker runs a tile never decides a bit. */
+ * An update is a list of tiles with known dependences. One parallel region runs a list:
+ * a worker takes its own tiles in order as they become ready, and a ready tile of
+ * another's when it has none. Waiting is a counter on its own cache line: spin, then
+ * yield. Which worker runs a tile never decides a bit. */
 #pragma once
 
 #include "../arena.h"
@@ -22,10 +22,11 @@ struct Tile {
 
 typedef struct TileList TileList;
 
-/* Lists are built once and run many times. */
+/* Lists are built once and run many times. Numbers count up from 0 and are an order
+ * that respects all dependences: later > earlier. */
 bool tiles_open(int room, int edge_room, TileList **list, Error *err);
 void tiles_close(TileList *list);
-int tiles_add(TileList *list, Tile tile);                /* its number */
+int tiles_add(TileList *list, Tile tile);                 /* its number */
 void tiles_after(TileList *list, int later, int earlier); /* later waits for earlier */
 Tile *tiles_get(TileList *list, int number);
 int tiles_count(const TileList *list);
@@ -35,6 +36,3 @@ int tiles_count(const TileList *list);
  * caller's mode is restored. */
 void team_run(Team *team, TileList *list);
 int team_threads(const Team *team);
-
-/* machine.h: what hwloc, the cpuset and the cgroup say; only core/team knows hwloc and
- * OpenMP. */

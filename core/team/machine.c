@@ -1,0 +1,220 @@
+/* machine.c: the machine as hwloc sees it. */
+#include "machine.h"
+
+#include <assert.h>
+#include <hwloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Where a worker runs. */
+typedef struct Place {
+    hwloc_obj_t pu;
+    hwloc_bitmap_t before; /* where its thread was allowed before it was bound */
+} Place;
+
+struct Machine {
+    hwloc_topology_t topology;
+    bool here; /* not a described one */
+    double quota;
+    int cores, pus;
+    Place *place; /* [pus], by worker */
+};
+
+/* ---- opening
+ * -------------------------------------------------------------------------- */
+
+/* OpenMP's own binding has already narrowed this thread's affinity to one place: it
+ * must not be mistaken for the user's. */
+static bool openmp_binds(void)
+{
+    return getenv("OMP_PROC_BIND") || getenv("GOMP_CPU_AFFINITY");
+}
+
+static bool load(Machine *machine, const char *description, Error *err)
+{
+    if (hwloc_topology_init(&machine->topology) != 0)
+        return error(err, "hwloc: out of memory");
+    if (description) {
+        if (hwloc_topology_set_synthetic(machine->topology, description) != 0)
+            return error(err,
+                         "machine '%s' is not understood: expected levels with counts, "
+                         "as \"package:2 l3:8 core:8 pu:2\"",
+                         description);
+    } else {
+        unsigned long flags = HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM;
+        if (!openmp_binds()) flags |= HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING;
+        if (hwloc_topology_set_flags(machine->topology, flags) != 0)
+            return error(err, "hwloc does not know this system");
+    }
+    if (hwloc_topology_load(machine->topology) != 0)
+        return error(err, "hwloc cannot read the topology of %s",
+                     description ? description : "this machine");
+    return true;
+}
+
+/* One hardware thread of each core in turn, then the second ones, and so on. */
+static bool take_places(Machine *machine, Error *err)
+{
+    const hwloc_topology_t t = machine->topology;
+    machine->pus = hwloc_get_nbobjs_by_type(t, HWLOC_OBJ_PU);
+    /* Some virtual machines tell of no cores. */
+    const bool cores = hwloc_get_nbobjs_by_type(t, HWLOC_OBJ_CORE) > 0;
+    const hwloc_obj_type_t type = cores ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
+    machine->cores = hwloc_get_nbobjs_by_type(t, type);
+    machine->place = calloc((size_t)machine->pus, sizeof *machine->place);
+    if (!machine->place) return error(err, "out of memory for %d places", machine->pus);
+
+    for (int taken = 0, round = 0; taken < machine->pus; round++)
+        for (int i = 0; i < machine->cores; i++) {
+            const hwloc_obj_t core = hwloc_get_obj_by_type(t, type, (unsigned)i);
+            const hwloc_obj_t pu = hwloc_get_obj_inside_cpuset_by_type(
+                t, core->cpuset, HWLOC_OBJ_PU, (unsigned)round);
+            if (!pu) continue;
+            const hwloc_bitmap_t before = hwloc_bitmap_alloc();
+            if (!before) return error(err, "out of memory for %d places", machine->pus);
+            machine->place[taken++] = (Place){.pu = pu, .before = before};
+        }
+    return true;
+}
+
+bool machine_open(const char *description, Machine **machine, Error *err)
+{
+    Machine *const m = calloc(1, sizeof *m);
+    if (!m) return error(err, "out of memory for the machine");
+    m->here = !description;
+    if (!load(m, description, err) || !take_places(m, err)) {
+        machine_close(m);
+        return false;
+    }
+    m->quota = m->here ? quota_read("") : 0;
+    *machine = m;
+    return true;
+}
+
+void machine_close(Machine *machine)
+{
+    if (!machine) return;
+    for (int i = 0; machine->place && i < machine->pus; i++)
+        hwloc_bitmap_free(machine->place[i].before);
+    free(machine->place);
+    if (machine->topology) hwloc_topology_destroy(machine->topology);
+    free(machine);
+}
+
+/* ---- asking
+ * --------------------------------------------------------------------------- */
+
+int machine_cores(const Machine *machine)
+{
+    return machine->cores;
+}
+
+int machine_pus(const Machine *machine)
+{
+    return machine->pus;
+}
+
+int machine_nodes(const Machine *machine)
+{
+    return hwloc_get_nbobjs_by_type(machine->topology, HWLOC_OBJ_NUMANODE);
+}
+
+int machine_usable(const Machine *machine)
+{
+    return quota_cores(machine->quota, machine->cores);
+}
+
+int machine_place(const Machine *machine, int worker)
+{
+    assert(worker >= 0);
+    return worker < machine->pus ? (int)machine->place[worker].pu->os_index : -1;
+}
+
+/* ---- binding
+ * -------------------------------------------------------------------------- */
+
+/* Where a thread runs never decides a bit, so that a system that refuses is no error.
+ */
+void machine_bind(Machine *machine, int worker)
+{
+    assert(machine->here && worker < machine->pus);
+    const Place *const place = &machine->place[worker];
+    if (hwloc_get_cpubind(machine->topology, place->before, HWLOC_CPUBIND_THREAD) != 0)
+        hwloc_bitmap_zero(place->before);
+    else
+        (void)hwloc_set_cpubind(machine->topology, place->pu->cpuset,
+                                HWLOC_CPUBIND_THREAD);
+}
+
+void machine_unbind(Machine *machine, int worker)
+{
+    const Place *const place = &machine->place[worker];
+    if (!hwloc_bitmap_iszero(place->before))
+        (void)hwloc_set_cpubind(machine->topology, place->before, HWLOC_CPUBIND_THREAD);
+}
+
+/* ---- describing
+ * ----------------------------------------------------------------------- */
+
+static const char *plural(int n)
+{
+    return n == 1 ? "" : "s";
+}
+
+static void write_caches(const Machine *machine, FILE *out)
+{
+    static const struct {
+        hwloc_obj_type_t type;
+        const char *name;
+    } level[] = {{HWLOC_OBJ_L1CACHE, "L1d"},
+                 {HWLOC_OBJ_L2CACHE, "L2"},
+                 {HWLOC_OBJ_L3CACHE, "L3"},
+                 {HWLOC_OBJ_L4CACHE, "L4"}};
+    for (size_t i = 0; i < sizeof level / sizeof *level; i++) {
+        const int count = hwloc_get_nbobjs_by_type(machine->topology, level[i].type);
+        if (count <= 0) continue;
+        const hwloc_obj_t cache =
+            hwloc_get_obj_by_type(machine->topology, level[i].type, 0);
+        const int cores = hwloc_get_nbobjs_inside_cpuset_by_type(
+            machine->topology, cache->cpuset, HWLOC_OBJ_CORE);
+        fprintf(out, "%-10s %llu KiB", level[i].name,
+                (unsigned long long)cache->attr->cache.size >> 10);
+        if (cores > 1) fprintf(out, ", each of %d cores", cores);
+        fprintf(out, "; %d of them\n", count);
+    }
+}
+
+static void write_usable(const Machine *machine, FILE *out)
+{
+    const int usable = machine_usable(machine);
+    fprintf(out, "%-10s %d core%s", "usable", usable, plural(usable));
+    if (machine->quota > 0)
+        fprintf(out, "; the cgroup grants the time of %.4g", machine->quota);
+    const long present = machine->here ? sysconf(_SC_NPROCESSORS_ONLN) : 0;
+    if (present > machine->pus)
+        fprintf(out, "; affinity or cpuset leave %d of %ld hardware threads",
+                machine->pus, present);
+    fprintf(out, "\n");
+}
+
+void machine_write(const Machine *machine, FILE *out)
+{
+    const hwloc_topology_t t = machine->topology;
+    hwloc_obj_t package = hwloc_get_obj_by_type(t, HWLOC_OBJ_PACKAGE, 0);
+    if (!package) package = hwloc_get_root_obj(t);
+    const char *const model = hwloc_obj_get_info_by_name(package, "CPUModel");
+    const int packages = hwloc_get_nbobjs_by_type(t, HWLOC_OBJ_PACKAGE);
+    const int nodes = machine_nodes(machine);
+    if (model) {
+        int length = (int)strlen(model); /* some are padded with blanks */
+        while (length > 0 && model[length - 1] == ' ') length--;
+        fprintf(out, "%-10s %.*s\n", "processor", length, model);
+    }
+    fprintf(out, "%-10s %d, with %d hardware thread%s, in %d package%s\n", "cores",
+            machine->cores, machine->pus, plural(machine->pus), packages,
+            plural(packages));
+    write_caches(machine, out);
+    fprintf(out, "%-10s %d NUMA node%s\n", "memory", nodes, plural(nodes));
+    write_usable(machine, out);
+}

@@ -1,0 +1,38 @@
+/* machine.h: the cores of this machine that a process may use, or a machine described.
+ * Hides hwloc. */
+#pragma once
+
+#include "../error.h"
+
+typedef struct Machine Machine;
+
+/* description: NULL, this machine as affinity and cpuset let us see it; else hwloc's
+ * words for any machine: "package:2 l3:8 core:8 pu:2". */
+bool machine_open(const char *description, Machine **machine, Error *err);
+void machine_close(Machine *machine);
+
+int machine_cores(const Machine *machine); /* physical */
+int machine_pus(const Machine *machine);   /* hardware threads */
+int machine_nodes(const Machine *machine); /* of memory (NUMA) */
+
+/* Cores worth a thread: no more than the quota pays for, at least one. */
+int machine_usable(const Machine *machine);
+
+/* The hardware thread of worker i, as the operating system numbers it: one on each
+ * physical core in turn, neighbours sharing caches, then the second of each core. -1
+ * past the last. */
+int machine_place(const Machine *machine, int worker);
+
+/* Moves the calling thread there, and back to where it was allowed before. */
+void machine_bind(Machine *machine, int worker);
+void machine_unbind(Machine *machine, int worker);
+
+/* Lines: cores, caches, nodes, quota. */
+void machine_write(const Machine *machine, FILE *out);
+
+/* CPUs' worth of time that the process's own cgroup and those above it grant; 0: as
+ * much as there is. quota.c; root: where proc and sys are, "" but for tests. */
+double quota_read(const char *root);
+
+/* cores, or the quota rounded up when that is less. */
+int quota_cores(double quota, int cores);
