@@ -160,6 +160,8 @@ WEFT_API uint64_t weft_net_digest(const WeftNet *net);
  * zero before the call; those that the model does not need are NULL. */
 typedef struct WeftBatch {
     int steps, rows;
+    int inputs, outputs; /* of the model; weft sets them and `vector` before the call */
+    bool vector;
     float *x;        /* [T][B][inputs] */
     int32_t *symbol; /* [T][B] */
     float *target;   /* [T][B][outputs], vector: [B][outputs] */
@@ -181,7 +183,7 @@ typedef struct WeftSource {
  * [count][steps]), target [count][steps][outputs] (vector: [count][outputs]), label likewise;
  * NULL what the model does not need. Each epoch visits all in an order drawn from seed
  * (shuffle false: in order); the last batch of an epoch wraps into the next. The arrays must
- * outlive the source's use. */
+ * outlive the source's use. The source remembers an epoch's order: one caller at a time. */
 typedef struct WeftArrays {
     int count, steps;
     int inputs, outputs;
@@ -275,40 +277,45 @@ WEFT_API bool weft_net_note(WeftNet *net, const char *key, const char *value,
                             WeftError *err);
 WEFT_API const char *weft_net_get_note(const WeftNet *net, const char *key); /* or NULL */
 
-/* Text: bytes, or UTF-8 characters, as symbols 0 .. symbols-1 in ascending code order. */
+/* Text: bytes, or UTF-8 characters, as symbols 0 .. symbols-1: those that occur, in ascending
+ * code order. A leading byte order mark of UTF-8 is no character; a zero byte is not text. */
 typedef struct WeftText WeftText;
 /* alphabet: NULL, or the code points of a saved model, `symbols` of them: a character that
- * it lacks is an error. bytes: every byte is a symbol; else the file must be UTF-8. */
+ * it lacks is an error. bytes: each byte is a symbol; else the file must be UTF-8. */
 WEFT_API bool weft_text_open(const char *path, bool bytes, const uint32_t *alphabet,
                              int symbols, WeftText **text, WeftError *err);
 WEFT_API void weft_text_close(WeftText *text);
 WEFT_API const int32_t *weft_text_symbols(const WeftText *text, size_t *count);
 WEFT_API const uint32_t *weft_text_alphabet(const WeftText *text, int *symbols);
 
-/* symbols[0 .. count-1] cut into `rows` contiguous streams, read in step windows of `steps`;
- * the target of each symbol is the next. Batch i is window i mod windows; the first of each
+/* symbols[0 .. count-1] cut into `rows` contiguous streams, read in windows of `steps`; the
+ * label of each symbol is the next. Batch i is window i mod windows; the first of each
  * pass is fresh. *windows (may be NULL): batches in a pass. The array must outlive it. */
 WEFT_API bool weft_source_text(const int32_t *symbols, size_t count, int rows, int steps,
                                WeftSource *source, uint64_t *windows, WeftError *err);
 /* Frees what weft_source_arrays and weft_source_text took. */
 WEFT_API void weft_source_close(WeftSource *source);
 
-/* Witten-Bell n-gram of this order (1: bigram .. 5), counted on train, in nats a symbol of
- * test, whose first symbols follow train's last. Order 0: the unigram. */
+/* Interpolated Witten-Bell n-gram of this order (0: unigram, 1: bigram .. 5), counted on
+ * train, in nats a symbol of test, whose first symbols follow train's last. */
 WEFT_API bool weft_ngram(const int32_t *train, size_t train_count, const int32_t *test,
                          size_t test_count, int symbols, int order, double *nats,
                          WeftError *err);
 
-/* CSV with a header line, comma or semicolon or tab; quotes as in RFC 4180. */
+/* CSV with a header line, comma or semicolon or tab; quotes as in RFC 4180; UTF-8. Empty lines
+ * are skipped; every other has as many fields as the header. */
 typedef struct WeftTable WeftTable;
 WEFT_API bool weft_table_open(const char *path, WeftTable **table, WeftError *err);
 WEFT_API void weft_table_close(WeftTable *table);
 WEFT_API size_t weft_table_rows(const WeftTable *table);
 WEFT_API int weft_table_columns(const WeftTable *table);
+/* NULL when there is no such column. */
 WEFT_API const char *weft_table_name(const WeftTable *table, int column);
-/* The column's values; NULL and a message with line and column when one is not a number. */
+/* The column's values, [rows]; NULL and a message with line and column when one is not a
+ * finite decimal number. */
 WEFT_API const double *weft_table_values(WeftTable *table, int column, WeftError *err);
-/* The column by name, or -1 and a message with the nearest name. */
+/* The column by name, or -1 and a message with the nearest name; -1 too for a name that two
+ * columns have. */
 WEFT_API int weft_table_find(const WeftTable *table, const char *name, WeftError *err);
 
 /* The nearest of `names` (NULL-terminated) to a misspelt one, or NULL when none is near. */
