@@ -1,0 +1,33 @@
+/* bench.h: benches in plain C; shim.cc hands them to Google Benchmark.
+ *
+ * To add a file of benches: write bench_<name>(), which calls `bench` for each, and
+ * name it in the list. */
+#pragma once
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BENCH_LIST(X) X(gemm) X(map)
+
+/* Times run(context), which does so many flops and moves so many bytes (0: not
+ * reported). The name is copied, the context must last. */
+void bench(const char *name, void (*run)(void *context), void *context, double flops,
+           double bytes);
+
+/* What the benches named from now on are a share of, in flop/s on one thread; 0:
+ * nothing. */
+void bench_peak(double flops_per_second);
+
+/* Measures simd->peak of the set in use: the best of ten runs. */
+double bench_measure_peak(void);
+
+/* The functions of the list, and a call of each. */
+#define ITEM(name) void bench_##name(void);
+BENCH_LIST(ITEM)
+#undef ITEM
+void bench_all(void);
+
+#ifdef __cplusplus
+}
+#endif
