@@ -26,7 +26,7 @@ WEFT_API float weft_random_normal(uint64_t seed, uint64_t stream, uint64_t index
 WEFT_API uint32_t weft_random_below(uint64_t seed, uint64_t stream, uint64_t index,
                                     uint32_t below)
 {
-    return random_below(seed, stream, index, below);
+    return below ? random_below(seed, stream, index, below) : 0;
 }
 
 WEFT_API double weft_exp(double x)

@@ -1,0 +1,283 @@
+/* head.c: the linear head and the losses.
+ *
+ *   a  = W x + b          [O]            dx = W^T da
+ *   da = scale w dloss/da                dW += da x^T     db += da
+ *
+ * Of a vector net, x is where the row ends: the last live step of a forward direction;
+ * of a backward one the first step of the window, where it has read the window's whole
+ * row. */
+#include "pass.h"
+
+#include <string.h>
+
+static const float *head_weight(const Head *h)
+{
+    return h->pass->net->params + h->pass->net->head;
+}
+
+static const float *head_bias(const Head *h)
+{
+    return head_weight(h) + (size_t)h->outputs * (size_t)h->width;
+}
+
+void head_place(Head *h, Arena *arena)
+{
+    const Pass *const p = h->pass;
+    const PassShape *const s = &p->shape;
+    const bool vector = p->net->model.vector, training = s->purpose == PURPOSE_TRAIN;
+    const size_t rows = (size_t)s->B * (size_t)(vector ? 1 : s->chunk);
+    h->row = padded((size_t)h->outputs);
+    h->x_row = padded((size_t)h->width);
+    h->packed = ARENA_TAKE(arena, float, simd->packed(h->outputs, h->width));
+    h->a = ARENA_TAKE(arena, float, rows * h->row);
+    if (vector) h->x = ARENA_TAKE(arena, float, rows * h->x_row);
+    if (!training) return;
+    h->packed_back = ARENA_TAKE(arena, float, simd->packed(h->width, h->outputs));
+    if (vector) h->dx = ARENA_TAKE(arena, float, rows * h->x_row);
+}
+
+/* Columns of whole panels for part of parts. */
+static int panel_at(int n, int part, int parts)
+{
+    const int64_t panels = (n + simd->panel - 1) / simd->panel;
+    const int64_t at = panels * part / parts * simd->panel;
+    return at < n ? (int)at : n;
+}
+
+void head_pack(Head *h, int part, int parts)
+{
+    const int O = h->outputs, width = h->width;
+    const float *const W = head_weight(h);
+    int first = panel_at(O, part, parts), end = panel_at(O, part + 1, parts);
+    if (first < end)
+        simd->pack(end - first, width, W + (size_t)first * (size_t)width, (size_t)width,
+                   1, h->packed + simd->packed(first, width));
+    if (!h->packed_back) return;
+    first = panel_at(width, part, parts), end = panel_at(width, part + 1, parts);
+    if (first < end)
+        simd->pack(end - first, O, W + first, 1, (size_t)width,
+                   h->packed_back + simd->packed(first, O));
+}
+
+/* Some rows that follow one another: from row `at` of the head's arrays, and row `row`
+ * of the batch's targets. */
+typedef struct Span {
+    int at, row, rows;
+    const float *x;
+    float *dx;
+    size_t x_row, dx_row;
+} Span;
+
+/* Losses of the span, and their gradients in place of the outputs. */
+static void span_loss(const Head *h, const Span *s)
+{
+    const Pass *const p = h->pass;
+    const WeftBatch *const batch = &p->batch;
+    const size_t O = (size_t)h->outputs, row = (size_t)s->row;
+    float *const a = h->a + (size_t)s->at * h->row;
+    const float *const w = p->weight + row;
+    float *const loss = p->loss + row;
+    switch (p->net->model.loss) {
+    case WEFT_SOFTMAX:
+        simd->softmax(s->rows, h->outputs, a, h->row, batch->label + row, w, p->scale,
+                      loss, a, h->row);
+        break;
+    case WEFT_SIGMOID:
+        simd->sigmoid_loss(s->rows, h->outputs, a, h->row, batch->target + row * O, O,
+                           w, p->scale, loss, a, h->row);
+        break;
+    case WEFT_SQUARE:
+        simd->square_loss(s->rows, h->outputs, a, h->row, batch->target + row * O, O, w,
+                          p->scale, loss, a, h->row);
+        break;
+    }
+}
+
+/* The share of a row that is right. */
+static float row_hit(WeftLoss loss, int O, const float *a, const float *target,
+                     int label)
+{
+    int right = 0;
+    if (loss == WEFT_SOFTMAX) {
+        int best = 0;
+        for (int j = 1; j < O; j++)
+            if (a[j] > a[best]) best = j;
+        return best == label ? 1 : 0;
+    }
+    if (loss == WEFT_SQUARE) return 0;
+    for (int j = 0; j < O; j++) right += (a[j] > 0) == (target[j] > 0.5f);
+    return (float)right / (float)O;
+}
+
+static void span_hits(const Head *h, const Span *s)
+{
+    const Pass *const p = h->pass;
+    const WeftBatch *const b = &p->batch;
+    const WeftLoss loss = p->net->model.loss;
+    for (int i = 0; i < s->rows; i++) {
+        const size_t row = (size_t)(s->row + i);
+        p->hit[row] = p->weight[row] *
+                      row_hit(loss, h->outputs, h->a + (size_t)(s->at + i) * h->row,
+                              b->target ? b->target + row * (size_t)h->outputs : NULL,
+                              b->label ? b->label[row] : 0);
+    }
+}
+
+/* Values or probabilities, into the caller's array. */
+static void span_out(const Head *h, const Span *s)
+{
+    const Pass *const p = h->pass;
+    const size_t O = (size_t)h->outputs;
+    float *const a = h->a + (size_t)s->at * h->row;
+    float *const out = p->out + (size_t)s->row * O;
+    const WeftLoss loss = p->net->model.loss;
+    if (loss == WEFT_SOFTMAX) {
+        simd->softmax(s->rows, h->outputs, a, h->row, NULL, NULL, 1, NULL, out, O);
+        return;
+    }
+    const Map m = {.rows = s->rows,
+                   .n = h->outputs,
+                   .y = out,
+                   .y_row = O,
+                   .a = a,
+                   .a_row = h->row};
+    simd->map[loss == WEFT_SIGMOID ? MAP_sigmoid : MAP_copy](&m);
+}
+
+static void span_run(const Head *h, const Span *s)
+{
+    float *const a = h->a + (size_t)s->at * h->row;
+    const Gemm forward = {.m = s->rows,
+                          .n = h->outputs,
+                          .k = h->width,
+                          .a = s->x,
+                          .a_row = s->x_row,
+                          .a_col = 1,
+                          .b = h->packed,
+                          .d = head_bias(h),
+                          .c = a,
+                          .c_row = h->row};
+    simd->gemm(&forward);
+
+    const Purpose purpose = h->pass->shape.purpose;
+    if (purpose == PURPOSE_PREDICT) {
+        span_out(h, s);
+        return;
+    }
+    if (purpose == PURPOSE_SCORE) span_hits(h, s);
+    span_loss(h, s);
+    if (purpose == PURPOSE_SCORE) return;
+
+    const Gemm backward = {.m = s->rows,
+                           .n = h->width,
+                           .k = h->outputs,
+                           .a = a,
+                           .a_row = h->row,
+                           .a_col = 1,
+                           .b = h->packed_back,
+                           .c = s->dx,
+                           .c_row = s->dx_row};
+    simd->gemm(&backward);
+}
+
+/* Every step has its target: steps in a row are one span when the rows are whole. */
+static void run_steps(const Head *h, const Window *w, int first, int end)
+{
+    const Pass *const p = h->pass;
+    const Joint *const j = &p->joint[p->net->model.layer_count];
+    const View x = joint_view(j, w);
+    const int B = p->shape.B;
+    const bool whole = first == 0 && end == B && x.step == x.row * B;
+    for (int t = 0; t < (whole ? 1 : w->T); t++) {
+        const int at = t * B + first;
+        const Span span = {.at = at,
+                           .row = w->t0 * B + at,
+                           .rows = whole ? w->T * B : end - first,
+                           .x = x.at + t * x.step + first * x.row,
+                           .x_row = (size_t)x.row,
+                           .dx = j->dx ? j->dx + (size_t)at * j->row : NULL,
+                           .dx_row = j->row};
+        span_run(h, &span);
+    }
+}
+
+/* Copies row b between the head and where it ends in the window, part by part. */
+static void row_copy(const Head *h, const Window *w, int b, bool gather)
+{
+    const Pass *const p = h->pass;
+    const int B = p->shape.B, L = p->net->model.layer_count;
+    const Layer *const layer = &p->net->layer[L - 1];
+    const Joint *const j = &p->joint[L];
+    const View x = joint_view(j, w);
+    const int last = p->batch.length[b] - 1 - w->t0;
+    const size_t bytes = (size_t)layer->width * sizeof(float);
+    for (int d = 0; d < layer->directions; d++) {
+        const int t = d ? 0 : last;
+        const size_t row = (size_t)b * h->x_row + (size_t)(d * layer->width);
+        if (gather)
+            memcpy(h->x + row, x.at + t * x.step + b * x.row + d * layer->width, bytes);
+        else
+            memcpy(j->dx + (size_t)(t * B + b) * j->row + d * layer->width, h->dx + row,
+                   bytes);
+    }
+}
+
+static bool row_ends(const Pass *p, const Window *w, int b)
+{
+    const int last = p->batch.length[b] - 1;
+    return w->t0 <= last && last < w->t0 + w->T;
+}
+
+static void run_vector(const Head *h, const Window *w, int first, int end)
+{
+    const Pass *const p = h->pass;
+    const Joint *const j = &p->joint[p->net->model.layer_count];
+    const size_t B = (size_t)p->shape.B;
+    for (size_t t = 0; j->dx && t < (size_t)w->T; t++)
+        memset(j->dx + (t * B + (size_t)first) * j->row, 0,
+               (size_t)(end - first) * j->row * sizeof(float));
+
+    for (int b = first; b < end; b++) {
+        const int begin = b;
+        for (; b < end && row_ends(p, w, b); b++) row_copy(h, w, b, true);
+        if (b == begin) continue;
+        const size_t at = (size_t)begin * h->x_row;
+        const Span span = {.at = begin,
+                           .row = begin,
+                           .rows = b - begin,
+                           .x = h->x + at,
+                           .x_row = h->x_row,
+                           .dx = h->dx ? h->dx + at : NULL,
+                           .dx_row = h->x_row};
+        span_run(h, &span);
+        for (int i = begin; h->dx && i < b; i++) row_copy(h, w, i, false);
+    }
+}
+
+void head_run(Head *h, const Window *w, int first, int end)
+{
+    (h->pass->net->model.vector ? run_vector : run_steps)(h, w, first, end);
+}
+
+void head_gradient(Head *h, const Window *w, int part, int parts, float *scratch)
+{
+    const Pass *const p = h->pass;
+    const bool vector = p->net->model.vector;
+    const int O = h->outputs, width = h->width;
+    const int rows = p->shape.B * (vector ? 1 : w->T);
+    const View joint = joint_view(&p->joint[p->net->model.layer_count], w);
+    const float *const x = vector ? h->x : joint.at;
+    const size_t x_row = vector ? h->x_row : (size_t)joint.row;
+    float *const dW = p->net->grads + p->net->head;
+
+    const bool wide = width > O; /* parts are columns of W, or else its rows */
+    const int n = wide ? width : O;
+    const int at = part_at(n, part, parts), end = part_at(n, part + 1, parts);
+    const size_t column = wide ? (size_t)at : 0, line = wide ? 0 : (size_t)at;
+    if (at < end)
+        simd->gradient(wide ? O : end - at, wide ? end - at : width, rows, h->a + line,
+                       h->row, x + column, x_row, dW + line * (size_t)width + column,
+                       (size_t)width, scratch);
+    if (part == 0)
+        simd->sum_rows(rows, O, h->a, h->row, dW + (size_t)O * (size_t)width);
+}

@@ -1,0 +1,92 @@
+/* net.h: a net: its parameters in one block, its layers, and what training leaves in
+ * it. */
+#pragma once
+
+#include "../cell/step.h"
+#include "../team/team.h"
+#include "../train/update.h"
+
+typedef struct Pass Pass; /* pass.h */
+
+#define NET_SIZE_MAX   (1 << 24) /* inputs, hidden units, outputs */
+#define NET_LAYERS_MAX 256
+
+/* Every use of random numbers has its own stream; seeds are those of the net
+ * (parameters) and of the training (drops). A layer's is followed by that of its
+ * backward direction. */
+typedef enum Stream {
+    STREAM_EMBEDDING = 1,
+    STREAM_HEAD,
+    STREAM_HEAD_BIAS,
+    STREAM_LAYER = 1 << 10, /* + 2 layer + direction: first parameters */
+    STREAM_DROP = 1 << 20,  /* + layer, or layers for the head: dropout of its input */
+    STREAM_CELL_DROP =
+        1 << 30, /* + (2 layer + direction) << STREAM_CELL_BITS, + drop() */
+    STREAM_CELL_BITS = 8
+} Stream;
+
+typedef struct Parameter {
+    char *name;
+    int axes, shape[4];
+    size_t at, count; /* floats, in the net's block */
+    int layer;        /* -1: the embedding; layers: the head */
+} Parameter;
+
+typedef struct Layer {
+    Graph graph;      /* derived; of both directions */
+    int directions;   /* 1: forward; 2: and backward */
+    int inputs;       /* width of its input; symbols: how many */
+    int width;        /* of one direction's output */
+    size_t params[2]; /* where each direction's parameters begin */
+} Layer;
+
+/* Where training is. */
+typedef struct Clock {
+    uint64_t updates, batch, steps; /* steps: of all batches before this one */
+    int offset;                     /* steps of this batch that are done */
+} Clock;
+
+/* Carried states of a training that is not running: [rows][floats], all layers' side by
+ * side. */
+typedef struct Carried {
+    float *at;
+    int rows;
+    size_t floats;
+} Carried;
+
+typedef struct Note {
+    char *key, *value;
+} Note;
+
+struct WeftNet {
+    Team *team;
+    uint64_t seed;
+    WeftModel model;   /* its layers and cells are the net's own copies */
+    WeftLayer *layers; /* [L], as model.layers */
+    Layer *layer;      /* [L] */
+
+    Parameter *parameter;
+    int parameters;
+    size_t count;           /* floats of all */
+    size_t embedding, head; /* where they begin */
+    Arena arena;
+    float *params, *grads; /* [count] */
+    Moments moments;
+    Update update;
+
+    Clock clock;
+    Carried carried; /* of the file, until the training goes on */
+    Pass *training, *evaluation, *prediction;
+    Note *note;
+    int notes;
+};
+
+/* A net with its parameters named, but no memory for them: a reader of files compares
+ * the names and shapes first. Then the memory, all zero. */
+bool net_build(Team *team, const WeftModel *model, uint64_t seed, WeftNet **net,
+               Error *err);
+bool net_take_memory(WeftNet *net, Error *err);
+
+/* Floats of a row of the head's input. */
+int net_width(const WeftNet *net);
+bool net_both(const WeftNet *net); /* some layer runs in both directions */

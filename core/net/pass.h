@@ -1,0 +1,140 @@
+/* pass.h: a net run over batches of one shape: all memory, and the tiles of an update.
+ *
+ *   joint 0   layer 0   joint 1   layer 1  ...  joint L   head   loss
+ *
+ * A joint is the input of the layer above it: x, a row of an embedding, or the outputs
+ * of the directions below side by side, with dropout. Backward it takes the gradient
+ * apart again. A window is a chunk of a batch: one is in flight at a time, since a Step
+ * holds one chunk.
+ *
+ * The backward direction of a layer starts anew in each chunk, as what comes after the
+ * chunk is not known in it; a net with such layers sees as far ahead as its chunks are
+ * long. Evaluation and prediction never cut one. */
+#pragma once
+
+#include "net.h"
+
+/* What a pass is for. */
+typedef enum Purpose {
+    PURPOSE_TRAIN,   /* losses, gradients, update */
+    PURPOSE_SCORE,   /* losses and hits */
+    PURPOSE_PREDICT, /* outputs */
+} Purpose;
+
+typedef struct PassShape {
+    Purpose purpose;
+    int T, B;  /* of a batch */
+    int chunk; /* steps of the longest window */
+} PassShape;
+
+typedef struct Joint {
+    Pass *pass;
+    int index, width;
+    size_t row;     /* floats from row to row of its arrays */
+    float drop;     /* 0 but in training */
+    float *x;       /* [chunk][B][width]; NULL: the array of who makes it */
+    float *mask;    /* [chunk][B][width], with drop */
+    float *dx;      /* [chunk][B][width]; NULL: not wanted */
+    float *dx_back; /* [chunk][B][width]: the backward direction's part; or NULL */
+} Joint;
+
+typedef struct Direction {
+    Pass *pass;
+    int layer;
+    bool backward;
+    Step step;
+} Direction;
+
+/* Of a vector net, the arrays of the head are [B]: each row has its place, filled in
+ * the window where the row ends. */
+typedef struct Head {
+    Pass *pass;
+    int width, outputs;
+    size_t row;                  /* floats from row to row of a */
+    float *packed, *packed_back; /* the matrix, for forward and backward */
+    float *a;                    /* [chunk][B][O]: outputs, then their gradients */
+    float *x, *dx;               /* vector: [B][width], input and its gradient */
+    size_t x_row;
+} Head;
+
+typedef struct Window {
+    int t0, T;          /* steps of the batch */
+    bool fresh;         /* states start anew */
+    bool lengths;       /* some row ends before its end; else the arrays are not used */
+    int *begun, *ended; /* [B]: live steps of each row, forward ... */
+    int *rbegun, *rended; /* [B]: ... and counted from the end of the window */
+} Window;
+
+/* Who goes on after the gradient is whole. */
+typedef struct Tail {
+    void (*add)(Update *update, TileList *list, int threads, int after);
+    Update *update;
+    int tiles;
+} Tail;
+
+struct Pass {
+    WeftNet *net;
+    PassShape shape;
+    Arena arena;
+    WeftBatch batch;      /* arrays of our own, [T][B].. */
+    Joint *joint;         /* [L + 1] */
+    Direction *direction; /* [L][2] */
+    Head head;
+    Window *window;    /* [as many as a batch has] */
+    float *loss;       /* [T][B], vector: [B] */
+    float *hit;        /* the same; score: weight of what is right */
+    float *weight;     /* the same; the batch's, 0 where there is no target */
+    float **scratch;   /* [threads] */
+    TileList *list[2]; /* of updates of so many windows: a whole one and a rest */
+    int list_windows[2];
+
+    /* the update at hand */
+    int offset, windows;  /* first step, windows */
+    uint64_t seed, steps; /* of dropout; number of the batch's first step */
+    float scale;          /* 1 / sum of weights */
+    bool carried;         /* states are there to go on from */
+    float *out;           /* predict: the caller's, [T][B][O], vector [B][O] */
+    double loss_sum, hit_sum, weight_sum;
+};
+
+/* Makes *pass (NULL, or one of another shape, which is closed) a pass of this shape.
+ * Carried states stay when the rows are as many. */
+bool pass_ready(WeftNet *net, Pass **pass, const PassShape *shape, Error *err);
+void pass_close(Pass *pass);
+
+/* Runs `windows` windows of the batch from step offset on. */
+bool pass_run(Pass *pass, int offset, int windows, bool fresh, Error *err);
+
+/* Carried states of all rows, [rows][floats]. */
+size_t pass_state_floats(const Pass *pass);
+void pass_get_states(const Pass *pass, float *states);
+void pass_set_states(Pass *pass, const float *states);
+
+/* The arrays as a source expects them; then what it made of them, checked. batch.c */
+void batch_place(Pass *pass, Arena *arena);
+void batch_clear(Pass *pass);
+bool batch_check(Pass *pass, Error *err);
+
+/* joint.c: rows [first, end). */
+View joint_view(const Joint *joint, const Window *window);
+void joint_enter(const Joint *joint, const Window *window, int first, int end);
+void joint_leave(const Joint *joint, const Window *window, int first, int end);
+
+/* head.c: outputs, losses and their gradient, down to joint L's dx. */
+void head_place(Head *head, Arena *arena);
+void head_pack(Head *head, int part, int parts);
+void head_run(Head *head, const Window *window, int first, int end);
+/* Adds the gradients of the windows since the last call to the net's. */
+void head_gradient(Head *head, const Window *window, int part, int parts,
+                   float *scratch);
+
+/* Adds the gradient of the embedding. joint.c */
+void embedding_gradient(const Joint *joint, const Window *window, int part, int parts);
+
+/* Elements [first, end) of n in whole lines, for part of parts. */
+static inline int part_at(int n, int part, int parts)
+{
+    const int64_t lines = (n + LANES_MAX - 1) / LANES_MAX;
+    const int64_t at = lines * part / parts * LANES_MAX;
+    return at < n ? (int)at : n;
+}

@@ -1,0 +1,112 @@
+/* predict.c: a net used: outputs for a batch, scores over a source. States of their
+ * own; those of a training are not touched. */
+#include "pass.h"
+
+#include <string.h>
+
+/* Nothing is kept for a gradient, so short windows save memory; but one that a backward
+ * direction reads is not cut. */
+#define WINDOW_STEPS 64
+
+static int window_steps(const WeftNet *net, int T)
+{
+    return net_both(net) || T < WINDOW_STEPS ? T : WINDOW_STEPS;
+}
+
+static bool use(WeftNet *net, Pass **pass, Purpose purpose, int T, int B, Error *err)
+{
+    const PassShape shape = {
+        .purpose = purpose, .T = T, .B = B, .chunk = window_steps(net, T)};
+    return pass_ready(net, pass, &shape, err);
+}
+
+static bool run_all(Pass *p, bool fresh, Error *err)
+{
+    const PassShape *const s = &p->shape;
+    return pass_run(p, 0, (s->T + s->chunk - 1) / s->chunk, fresh, err);
+}
+
+/* ---- scores ---- */
+
+static bool score_batch(Pass *p, const WeftSource *source, uint64_t index, Error *err)
+{
+    batch_clear(p);
+    WeftBatch batch = p->batch;
+    if (!source->fill(source->context, index, &batch, err)) return false;
+    Error inner;
+    if (batch_check(p, &inner)) return run_all(p, batch.fresh, err);
+    return error(err, "batch %llu: %.900s", (unsigned long long)index, inner.text);
+}
+
+bool weft_evaluate(WeftNet *net, const WeftSource *source, uint64_t first,
+                   uint64_t count, WeftScore *score, WeftError *err)
+{
+    if (!net || !source || !source->fill || !score)
+        return error(err,
+                     "weft_evaluate needs a net, a source and a place for the score");
+    if (count == 0) return error(err, "weft_evaluate needs 1 batch or more");
+    if (!use(net, &net->evaluation, PURPOSE_SCORE, source->steps, source->rows, err))
+        return false;
+    Pass *const p = net->evaluation;
+    double loss = 0, hits = 0, weight = 0;
+    p->carried = false; /* the first batch starts anew whatever was evaluated before */
+    for (uint64_t i = 0; i < count; i++) {
+        if (!score_batch(p, source, first + i, err)) return false;
+        loss += p->loss_sum;
+        hits += p->hit_sum;
+        weight += p->weight_sum;
+    }
+    if (!(weight > 0)) return error(err, "these batches have no targets");
+    *score = (WeftScore){
+        .loss = loss / weight, .accuracy = hits / weight, .targets = weight};
+    return true;
+}
+
+/* ---- outputs ---- */
+
+static bool check_batch(const WeftNet *net, const WeftBatch *b, Error *err)
+{
+    const bool dense = net->model.input == WEFT_DENSE;
+    if (dense && !b->x) return error(err, "weft_predict needs x");
+    if (!dense && !b->symbol) return error(err, "weft_predict needs symbols");
+    const Pass *const p = net->prediction;
+    if (b->fresh || (p && p->carried && p->shape.B == b->rows)) return true;
+    return error(err, "no earlier call of weft_predict had %d rows to go on from",
+                 b->rows);
+}
+
+/* Past the end of its row an output is 0. */
+static void clear_ends(const Pass *p)
+{
+    const WeftModel *const m = &p->net->model;
+    const size_t B = (size_t)p->shape.B, O = (size_t)m->outputs;
+    for (size_t b = 0; b < B && !m->vector; b++)
+        for (int t = p->batch.length[b]; t < p->shape.T; t++)
+            memset(p->out + ((size_t)t * B + b) * O, 0, O * sizeof(float));
+}
+
+bool weft_predict(WeftNet *net, const WeftBatch *batch, float *out, WeftError *err)
+{
+    if (!net || !batch || !out)
+        return error(err,
+                     "weft_predict needs a net, a batch and a place for the outputs");
+    if (!check_batch(net, batch, err) ||
+        !use(net, &net->prediction, PURPOSE_PREDICT, batch->steps, batch->rows, err))
+        return false;
+    Pass *const p = net->prediction;
+    const WeftModel *const m = &net->model;
+    const size_t B = (size_t)batch->rows, steps = B * (size_t)batch->steps;
+    batch_clear(p);
+    if (p->batch.x)
+        memcpy(p->batch.x, batch->x, steps * (size_t)m->inputs * sizeof(float));
+    else
+        memcpy(p->batch.symbol, batch->symbol, steps * sizeof(int32_t));
+    if (batch->length) memcpy(p->batch.length, batch->length, B * sizeof(int));
+    if (!batch_check(p, err)) return false;
+
+    p->out = out;
+    if (m->vector) memset(out, 0, B * (size_t)m->outputs * sizeof(float));
+    if (!run_all(p, batch->fresh, err)) return false;
+    clear_ends(p);
+    return true;
+}

@@ -1,0 +1,248 @@
+/* train.c: truncated back-propagation through time, update by update.
+ *
+ * A batch of T steps is cut into windows of `chunk` steps; an update takes
+ * `chunks_per_update` of them, or what is left of the batch. States go on from window
+ * to window, and from batch to batch unless the source says that one is fresh; the
+ * gradient does not. */
+#include "../net/pass.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct Training {
+    WeftNet *net;
+    Pass *pass;
+    WeftTrain train; /* settled */
+    const WeftSource *source;
+    bool (*progress)(void *context, const WeftProgress *progress);
+    void *context;
+    WeftProgress report;
+    double loss, weight; /* since the last report */
+    double began;        /* seconds */
+} Training;
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* ---- the batch ---- */
+
+/* Fills the batch that the clock stands in. */
+static bool fill(const Training *t, Error *err)
+{
+    Pass *const p = t->pass;
+    batch_clear(p);
+    WeftBatch batch =
+        p->batch; /* the source may write the arrays, not where they are */
+    if (!t->source->fill(t->source->context, t->net->clock.batch, &batch, err))
+        return false;
+    p->batch.fresh = batch.fresh;
+    Error inner;
+    if (batch_check(p, &inner)) return true;
+    return error(err, "batch %llu: %.900s", (unsigned long long)t->net->clock.batch,
+                 inner.text);
+}
+
+/* States that a file brought, once the rows are known. Those of another number of rows
+ * mean nothing here, and all rows start anew. */
+static void take_carried(WeftNet *net, Pass *p)
+{
+    Carried *const c = &net->carried;
+    if (c->at && c->rows == p->shape.B && c->floats == pass_state_floats(p))
+        pass_set_states(p, c->at);
+    free(c->at);
+    *c = (Carried){0};
+}
+
+static bool make_ready(Training *t, Error *err)
+{
+    WeftNet *const net = t->net;
+    const int T = t->source->steps, chunk = t->train.chunk;
+    const PassShape shape = {.purpose = PURPOSE_TRAIN,
+                             .T = T,
+                             .B = t->source->rows,
+                             .chunk = chunk && chunk < T ? chunk : T};
+    if (!pass_ready(net, &net->training, &shape, err)) return false;
+    t->pass = net->training;
+    take_carried(net, t->pass);
+    if (net->clock.offset >= T) { /* of a longer batch, of another source */
+        net->clock.batch++;
+        net->clock.offset = 0;
+    }
+
+    net->update.optimizer = t->train.optimizer;
+    net->update.clip = t->train.clip_norm;
+    net->update.loss = &t->pass->loss_sum;
+    if (net->moments.optimizer == t->train.optimizer) return true;
+    memset(net->moments.first, 0, net->count * sizeof(float));
+    memset(net->moments.second, 0, net->count * sizeof(float));
+    net->moments.optimizer = t->train.optimizer;
+    net->moments.since = net->clock.updates;
+    return true;
+}
+
+/* ---- what is not finite ---- */
+
+static bool finite_row(const float *at, int n)
+{
+    for (int j = 0; j < n; j++)
+        if (!isfinite(at[j])) return false;
+    return true;
+}
+
+/* The first step and layer of the window at hand whose output is not finite. */
+static bool find_output(const Training *t, int *step, int *layer)
+{
+    const Pass *const p = t->pass;
+    const WeftNet *const net = t->net;
+    const Window *const w = &p->window[p->windows - 1];
+    for (int s = 0; s < w->T; s++)
+        for (int l = 0; l < net->model.layer_count; l++)
+            for (int d = 0; d < net->layer[l].directions; d++) {
+                const View y = step_output(&p->direction[2 * l + d].step);
+                const int at = d ? w->T - 1 - s : s;
+                for (int b = 0; b < p->shape.B; b++)
+                    if (!finite_row(y.at + at * y.step + b * y.row,
+                                    net->layer[l].width)) {
+                        *step = w->t0 + s;
+                        *layer = l;
+                        return true;
+                    }
+            }
+    return false;
+}
+
+/* The first loss says when; the outputs, where. What only the gradient shows is put
+ * down to the last step, where it begins, and to the topmost layer that has it. */
+static void blame(Training *t)
+{
+    const Pass *const p = t->pass;
+    const WeftNet *const net = t->net;
+    const Window *const last = &p->window[p->windows - 1];
+    const int B = p->shape.B, end = (last->t0 + last->T) * B,
+              L = net->model.layer_count;
+    WeftProgress *const r = &t->report;
+    r->finite = false;
+    r->step = last->t0 + last->T - 1;
+    r->layer = L;
+    if (!isfinite(p->loss_sum)) {
+        (void)find_output(t, &r->step, &r->layer);
+        for (int i = p->offset * B; !net->model.vector && i < end; i++)
+            if (!isfinite(p->loss[i])) {
+                r->step = i / B < r->step ? i / B : r->step;
+                break;
+            }
+        return;
+    }
+    for (int i = net->parameters - 1; i >= 0; i--) {
+        const Parameter *const q = &net->parameter[i];
+        for (size_t k = 0; k < q->count; k++)
+            if (!isfinite(net->grads[q->at + k])) {
+                r->layer = q->layer < 0 ? 0 : q->layer;
+                return;
+            }
+    }
+}
+
+/* ---- updates ---- */
+
+/* Steps that rows have in the windows of the last update. */
+static double live_steps(const Pass *p)
+{
+    double live = 0;
+    for (int i = 0; i < p->windows; i++)
+        for (int b = 0; b < p->shape.B; b++) live += p->window[i].ended[b];
+    return live;
+}
+
+static int windows_left(const Training *t)
+{
+    const PassShape *const s = &t->pass->shape;
+    const int left = (s->T - t->net->clock.offset + s->chunk - 1) / s->chunk;
+    const int most = t->train.chunks_per_update;
+    return most && most < left ? most : left;
+}
+
+static void step_clock(Training *t)
+{
+    Clock *const clock = &t->net->clock;
+    const Pass *const p = t->pass;
+    const Window *const last = &p->window[p->windows - 1];
+    clock->offset = last->t0 + last->T;
+    if (clock->offset < p->shape.T) return;
+    clock->batch++;
+    clock->steps += (uint64_t)p->shape.T;
+    clock->offset = 0;
+}
+
+static bool update(Training *t, Error *err)
+{
+    WeftNet *const net = t->net;
+    Pass *const p = t->pass;
+    Update *const u = &net->update;
+    p->seed = t->train.seed;
+    p->steps = net->clock.steps;
+    u->rates = train_rates(&t->train, net->clock.updates, net->moments.since);
+    const bool fresh = net->clock.offset == 0 && p->batch.fresh;
+    if (!pass_run(p, net->clock.offset, windows_left(t), fresh, err)) return false;
+
+    t->loss += p->loss_sum;
+    t->weight += p->weight_sum;
+    t->report.tokens += live_steps(p);
+    t->report.gradient_norm = u->norm;
+    t->report.rate = u->rates.rate;
+    if (!u->finite) {
+        blame(t);
+        return true;
+    }
+    net->clock.updates++;
+    step_clock(t);
+    return true;
+}
+
+/* False when the caller has had enough. */
+static bool report(Training *t)
+{
+    WeftProgress *const r = &t->report;
+    r->update = t->net->clock.updates;
+    r->loss = t->weight > 0 ? t->loss / t->weight : t->loss;
+    r->seconds = seconds_now() - t->began;
+    t->loss = t->weight = 0;
+    return !t->progress || t->progress(t->context, r);
+}
+
+static bool run(Training *t, Error *err)
+{
+    const Clock *const clock = &t->net->clock;
+    uint64_t filled = UINT64_MAX;
+    while (clock->updates < t->train.updates) {
+        if (filled != clock->batch && !fill(t, err)) return false;
+        filled = clock->batch;
+        if (!update(t, err)) return false;
+        const bool last = !t->report.finite || clock->updates == t->train.updates;
+        const bool due = clock->updates % t->train.every == 0;
+        if ((last || due) && !report(t)) return true;
+        if (!t->report.finite) return true;
+    }
+    return true;
+}
+
+bool weft_train(WeftNet *net, const WeftTrain *train, const WeftSource *source,
+                bool (*progress)(void *context, const WeftProgress *progress),
+                void *context, WeftError *err)
+{
+    if (!net || !train || !source || !source->fill)
+        return error(err, "weft_train needs a net, settings and a source");
+    Training t = {.net = net,
+                  .source = source,
+                  .progress = progress,
+                  .context = context,
+                  .report = {.finite = true},
+                  .began = seconds_now()};
+    return train_settle(train, &t.train, err) && make_ready(&t, err) && run(&t, err);
+}
