@@ -15,7 +15,9 @@
 enum {
     PANEL = TILE_VECTORS * LANES,
     BLOCK = 48 * 1024, /* floats of A that a block of rows may have: they stay in L2 */
-    DEPTH = 256        /* rows of d and x that a block of a gradient has */
+    DEPTH = 256,       /* rows of d and x that a block of a gradient has, ... */
+    AHEAD = 8,
+    STRIP = 16 * TILE_ROWS /* ... and columns of d: 192 KiB of L2 at most */
 };
 
 typedef struct Tile {
@@ -88,6 +90,21 @@ static void edge(int rows, int n, const Tile *t)
     }
     tiles[rows](&inner);
     copy(rows, n, whole, PANEL, t->c, t->c_row);
+}
+
+static void run(int rows, int n, const Tile *t)
+{
+    if (n >= PANEL)
+        tiles[rows](t);
+    else
+        edge(rows, n, t);
+}
+
+/* Asks for the place that the next tile starts from, while this one is summed. */
+static void fetch(int rows, const float *d, size_t d_row)
+{
+    for (int i = 0; i < rows; i++, d += d_row)
+        for (int j = 0; j < PANEL; j += LANES_MAX) __builtin_prefetch(d + j);
 }
 
 /* Tiles of nearly equal height: tile i of `parts` begins at this row. */
@@ -172,47 +189,76 @@ void ISA(pack)(int n, int k, const float *w, size_t w_n, size_t w_k, float *pack
     }
 }
 
-/* Gradients: DEPTH rows at a time, x packed as a B, and TILE_ROWS columns of d as an A.
- */
+/* Gradients: DEPTH rows at a time, x packed as a B, and STRIP columns of d as an A. */
 
 size_t ISA(gradient_scratch)(int k)
 {
-    return ISA(packed)(k, DEPTH) + DEPTH * TILE_ROWS + LANES;
+    return ISA(packed)(k, DEPTH) + DEPTH * STRIP + STRIP / TILE_ROWS * LANES;
 }
 
-/* The columns of d that one row of tiles needs, [depth][TILE_ROWS]; the vectors may
- * reach into the next row, which comes after. */
-static void pack_columns(int depth, const float *d, size_t d_row, float *to)
+/* n <= STRIP rows of dw, from `depth` rows of d and of x, which is packed. */
+typedef struct Strip {
+    int n, k, depth, parts;
+    int at[STRIP / TILE_ROWS + 1]; /* where the tiles begin */
+    float *columns;                /* d as [parts][depth][TILE_ROWS], and some room */
+} Strip;
+
+static float *columns_of(const Strip *s, int part)
 {
-    for (int r = 0; r < depth; r++, d += d_row, to += TILE_ROWS)
-        UNROLL for (int i = 0; i < TILE_ROWS; i += LANES)
-            v_store(to + i, v_load(d + i));
+    return s->columns + (size_t)part * (size_t)(s->depth * TILE_ROWS + LANES);
+}
+
+/* A vector may reach into the row behind it, which is written later, or into the room.
+ * Rows of d are far apart: what the next ones will need is asked for. */
+static void pack_columns(const Strip *s, const float *d, size_t d_row)
+{
+    for (int r = 0; r < s->depth; r++, d += d_row) {
+        for (int i = 0; i < s->n; i += LANES_MAX)
+            __builtin_prefetch(d + AHEAD * d_row + i);
+        for (int part = 0; part < s->parts; part++)
+            UNROLL for (int i = 0; i < TILE_ROWS; i += LANES) v_store(
+                columns_of(s, part) + r * TILE_ROWS + i, v_load(d + s->at[part] + i));
+    }
+}
+
+/* A panel of x stays in L1 while the columns of d come from L2. */
+static void strip_gradient(const Strip *s, const float *x, float *dw, size_t dw_row)
+{
+    for (int j = 0; j < s->k; j += PANEL)
+        for (int part = 0; part < s->parts; part++) {
+            const int i = s->at[part], rows = s->at[part + 1] - i;
+            float *const to = dw + (size_t)i * dw_row + j;
+            const Tile t = {.k = s->depth,
+                            .a = columns_of(s, part),
+                            .a_row = 1,
+                            .a_col = TILE_ROWS,
+                            .b = x + (size_t)j * (size_t)s->depth,
+                            .d = to,
+                            .d_row = dw_row,
+                            .c = to,
+                            .c_row = dw_row};
+            fetch(rows, to + (size_t)rows * dw_row, dw_row);
+            run(rows, s->k - j, &t);
+        }
 }
 
 void ISA(gradient)(int n, int k, int rows, const float *d, size_t d_row, const float *x,
                    size_t x_row, float *dw, size_t dw_row, float *scratch)
 {
-    float *const columns = scratch + ISA(packed)(k, DEPTH);
-    const int parts = ceiling(n, TILE_ROWS);
-    for (int r = 0; r < rows; r += DEPTH) {
+    const int strips = ceiling(n, STRIP);
+    for (int r = 0; r < rows; r += DEPTH, d += DEPTH * d_row, x += DEPTH * x_row) {
         const int depth = rows - r < DEPTH ? rows - r : DEPTH;
-        ISA(pack)(k, depth, x + (size_t)r * x_row, 1, x_row, scratch);
-        for (int part = 0; part < parts; part++) {
-            const int i = cut(n, part, parts);
-            float *const to = dw + (size_t)i * dw_row;
-            const Gemm row = {.m = cut(n, part + 1, parts) - i,
-                              .n = k,
-                              .k = depth,
-                              .a = columns,
-                              .a_row = 1,
-                              .a_col = TILE_ROWS,
-                              .b = scratch,
-                              .d = to,
-                              .d_row = dw_row,
-                              .c = to,
-                              .c_row = dw_row};
-            pack_columns(depth, d + (size_t)r * d_row + i, d_row, columns);
-            for (int j = 0; j < k; j += PANEL) panel(&row, j);
+        ISA(pack)(k, depth, x, 1, x_row, scratch);
+        for (int part = 0; part < strips; part++) {
+            const int i = cut(n, part, strips);
+            Strip s = {.n = cut(n, part + 1, strips) - i,
+                       .k = k,
+                       .depth = depth,
+                       .columns = scratch + ISA(packed)(k, DEPTH)};
+            s.parts = ceiling(s.n, TILE_ROWS);
+            for (int t = 0; t <= s.parts; t++) s.at[t] = cut(s.n, t, s.parts);
+            pack_columns(&s, d + i, d_row);
+            strip_gradient(&s, scratch, dw + (size_t)i * dw_row, dw_row);
         }
     }
 }
