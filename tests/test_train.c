@@ -1,0 +1,426 @@
+/* test_train.c: truncated back-propagation, and what must never change a bit of it. */
+#include "net_rig.h"
+
+typedef struct Rig {
+    WeftCell *cell[2];
+    WeftLayer layer[2];
+    WeftModel model;
+    Drawn drawn;
+} Rig;
+
+static void rig_open(Rig *rig, const char *lower, const char *upper,
+                     const WeftModel *model)
+{
+    *rig = (Rig){.cell = {rig_cell(lower), upper ? rig_cell(upper) : NULL}};
+    for (int i = 0; i < 2; i++)
+        rig->layer[i] = (WeftLayer){rig->cell[i], 7 - 2 * i, 0, 0};
+    rig->model = *model;
+    rig->model.layers = rig->layer;
+    rig->model.layer_count = upper ? 2 : 1;
+    rig->drawn = (Drawn){&rig->model, 3, false, false, 2};
+}
+
+static void rig_close(Rig *rig)
+{
+    for (int i = 0; i < 2; i++) weft_cell_close(rig->cell[i]);
+}
+
+static const WeftModel dense = {
+    .input = WEFT_DENSE, .inputs = 3, .outputs = 2, .loss = WEFT_SQUARE};
+static const WeftModel symbols = {
+    .input = WEFT_SYMBOLS, .inputs = 11, .outputs = 11, .loss = WEFT_SOFTMAX};
+static const WeftModel embedded = {.input = WEFT_EMBEDDING,
+                                   .inputs = 11,
+                                   .embedding = 5,
+                                   .outputs = 3,
+                                   .loss = WEFT_SIGMOID};
+
+typedef struct Result {
+    uint64_t digest;
+    double loss;
+} Result;
+
+static Result train_on(const Rig *rig, const WeftTrain *train, const WeftSource *source,
+                       int threads)
+{
+    WeftTeam *const team = rig_team(threads);
+    WeftNet *net;
+    WeftProgress last = {0};
+    MUST(weft_net_open(team, &rig->model, 1, &net, &err));
+    MUST(weft_train(net, train, source, keep_report, &last, &err));
+    cr_assert(last.finite);
+    cr_assert(last.update == train->updates && weft_net_updates(net) == train->updates);
+    const Result result = {weft_net_digest(net), last.loss};
+    weft_net_close(net);
+    weft_team_close(team);
+    return result;
+}
+
+static Result train(Rig *rig, const WeftTrain *settings, int steps, int rows,
+                    int threads)
+{
+    const WeftSource source = drawn_source(&rig->drawn, steps, rows);
+    return train_on(rig, settings, &source, threads);
+}
+
+#define SAME(a, b, ...)                                                                \
+    cr_expect((a).digest == (b).digest && (a).loss == (b).loss, __VA_ARGS__)
+
+/* ---- chunks ---- */
+
+static void check_chunks(const char *cell, const WeftModel *model, bool lengths,
+                         float drop)
+{
+    Rig rig;
+    rig_open(&rig, cell, cell, model);
+    rig.drawn.lengths = rig.drawn.weights = lengths;
+    rig.model.drop = rig.layer[1].drop = drop;
+    const WeftTrain whole = {.updates = 5, .optimizer = WEFT_ADAM, .rate = 0.05f};
+    const Result once = train(&rig, &whole, 7, 5, 1);
+    for (int chunk = 1; chunk <= 8; chunk++) {
+        WeftTrain cut = whole;
+        cut.chunk = chunk;
+        SAME(once, train(&rig, &cut, 7, 5, 2), "chunk %d", chunk);
+    }
+    rig_close(&rig);
+}
+
+Test(train, chunks_change_nothing_where_nothing_is_cut)
+{
+    WeftModel vector = dense;
+    vector.vector = true;
+    check_chunks(uncut_text, &dense, false, 0);
+    check_chunks(uncut_text, &symbols, true, 0);
+    check_chunks(uncut_text, &embedded, true, 0.3f);
+    check_chunks(uncut_text, &vector, true, 0.3f);
+}
+
+Test(train, chunks_cut_the_gradient)
+{
+    Rig rig;
+    rig_open(&rig, gru_text, NULL, &dense);
+    const WeftTrain whole = {.updates = 1}, cut = {.updates = 1, .chunk = 3};
+    const Result a = train(&rig, &whole, 7, 5, 1), b = train(&rig, &cut, 7, 5, 1);
+    cr_expect_eq(a.loss, b.loss);
+    cr_expect_neq(a.digest, b.digest);
+    rig_close(&rig);
+}
+
+/* Batch i in two: batches 2i and 2i+1 have its halves, the second not fresh. */
+typedef struct Halves {
+    WeftSource whole;
+    const WeftModel *model;
+} Halves;
+
+static bool halves_fill(void *context, uint64_t index, WeftBatch *half, WeftError *err)
+{
+    const Halves *const h = context;
+    const size_t T = (size_t)h->whole.steps, B = (size_t)h->whole.rows;
+    const size_t x = B * (size_t)h->model->inputs, y = B * (size_t)h->model->outputs;
+    const size_t at = index % 2 * T / 2;
+    WeftBatch b = *half;
+    b.steps = h->whole.steps;
+    b.x = calloc(T * x, sizeof *b.x);
+    b.target = calloc(T * y, sizeof *b.target);
+    const bool filled = h->whole.fill(h->whole.context, index / 2, &b, err);
+    memcpy(half->x, b.x + at * x, T / 2 * x * sizeof *b.x);
+    memcpy(half->target, b.target + at * y, T / 2 * y * sizeof *b.target);
+    half->fresh = b.fresh && index % 2 == 0;
+    free(b.x);
+    free(b.target);
+    return filled;
+}
+
+Test(train, update_after_every_chunks_is_as_if_batches_were_shorter)
+{
+    Rig rig;
+    rig_open(&rig, gru_text, rnn_text, &dense);
+    rig.model.drop = 0.2f;
+    Halves halves = {drawn_source(&rig.drawn, 12, 5), &rig.model};
+    const WeftSource half = {&halves, halves_fill, 6, 5};
+    const WeftTrain a = {.updates = 6, .chunk = 3, .chunks_per_update = 2};
+    const WeftTrain b = {.updates = 6, .chunk = 3};
+    SAME(train_on(&rig, &a, &halves.whole, 2), train_on(&rig, &b, &half, 1), "differ");
+    rig_close(&rig);
+}
+
+/* ---- threads and instruction sets ---- */
+
+typedef struct Kind {
+    const char *lower, *upper;
+    const WeftModel *model;
+    bool both, vector;
+    uint64_t digest; /* after ten updates; on any machine with fused multiply-adds */
+} Kind;
+
+static const Kind kinds[] = {
+    {gru_text, rnn_text, &symbols, false, false, 0xe094dc4f4e6b0ff0},
+    {rnn_text, gru_text, &embedded, true, false, 0xe66be1631e018350},
+    {drop_text, gru_text, &dense, false, true, 0x97f8d39f24f43c64},
+};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static Result train_kind(const Kind *kind, int threads)
+{
+    Rig rig;
+    rig_open(&rig, kind->lower, kind->upper, kind->model);
+    rig.model.vector = kind->vector;
+    rig.layer[0].both = rig.layer[1].both = kind->both;
+    rig.layer[1].drop = 0.2f;
+    rig.drawn.lengths = rig.drawn.weights = true;
+    const WeftTrain settings = {.updates = 10,
+                                .chunk = 5,
+                                .chunks_per_update = 2,
+                                .optimizer = WEFT_ADAM,
+                                .rate = 0.01f,
+                                .clip_norm = 0.5f};
+    const Result result = train(&rig, &settings, 13, 17, threads);
+    rig_close(&rig);
+    return result;
+}
+
+Test(train, threads_do_not_change_bits)
+{
+    const int threads[] = {2, 3, 8};
+    for (int k = 0; k < KINDS; k++) {
+        const Result one = train_kind(&kinds[k], 1);
+        for (int i = 0; i < 3; i++)
+            SAME(one, train_kind(&kinds[k], threads[i]), "kind %d, %d threads", k,
+                 threads[i]);
+    }
+}
+
+Test(train, instruction_sets_agree_on_the_digest)
+{
+    for (int i = 0; isa_set(i); i++) {
+        setenv("WEFT_ISA", isa_set(i)->isa, 1);
+        for (int k = 0; k < KINDS; k++) {
+            const Result result = train_kind(&kinds[k], 1);
+            if (strcmp(isa_name(), "scalar without FMA") == 0) continue;
+            cr_expect(result.digest == kinds[k].digest, "kind %d, %s: %#llx", k,
+                      isa_name(), (unsigned long long)result.digest);
+        }
+    }
+}
+
+/* ---- dropout ---- */
+
+Test(train, dropout_is_a_function_of_its_seed)
+{
+    Rig rig;
+    rig_open(&rig, drop_text, NULL, &dense);
+    WeftTrain settings = {.updates = 3, .seed = 1};
+    const Result a = train(&rig, &settings, 4, 3, 1),
+                 b = train(&rig, &settings, 4, 3, 2);
+    settings.seed = 2;
+    const Result c = train(&rig, &settings, 4, 3, 1);
+    SAME(a, b, "the same seed differs");
+    cr_expect_neq(a.digest, c.digest);
+    rig_close(&rig);
+}
+
+/* ---- going on ---- */
+
+static bool stop_at_3(void *context, const WeftProgress *p)
+{
+    *(WeftProgress *)context = *p;
+    return p->update != 3;
+}
+
+Test(train, stopping_looking_and_going_on_change_nothing)
+{
+    Rig rig;
+    WeftTeam *const team = rig_team(2);
+    WeftNet *net;
+    WeftScore score;
+    WeftProgress last;
+    rig_open(&rig, gru_text, rnn_text, &dense);
+    rig.model.drop = 0.2f;
+    const WeftSource source = drawn_source(&rig.drawn, 7, 5);
+    const WeftTrain settings = {
+        .updates = 10, .chunk = 2, .chunks_per_update = 1, .optimizer = WEFT_RMSPROP};
+    const Result once = train_on(&rig, &settings, &source, 1);
+
+    MUST(weft_net_open(team, &rig.model, 1, &net, &err));
+    MUST(weft_train(net, &settings, &source, stop_at_3, &last, &err));
+    cr_assert_eq(weft_net_updates(net), 3);
+    MUST(weft_evaluate(net, &source, 5, 4, &score, &err));
+    float x[5 * 3] = {0}, out[5 * 2];
+    const WeftBatch batch = {.steps = 1, .rows = 5, .x = x, .fresh = true};
+    MUST(weft_predict(net, &batch, out, &err));
+    MUST(weft_train(net, &settings, &source, keep_report, &last, &err));
+    cr_expect(weft_net_digest(net) == once.digest);
+    weft_net_close(net);
+    weft_team_close(team);
+    rig_close(&rig);
+}
+
+Test(train, optimizer_that_changes_starts_its_moments_anew)
+{
+    Rig rig;
+    WeftTeam *const team = rig_team(1);
+    WeftNet *a, *b;
+    rig_open(&rig, rnn_text, NULL, &dense);
+    const WeftSource source = drawn_source(&rig.drawn, 4, 3);
+    WeftTrain settings = {.updates = 2, .optimizer = WEFT_SGD, .momentum = 0.9f};
+    MUST(weft_net_open(team, &rig.model, 1, &a, &err));
+    MUST(weft_net_open(team, &rig.model, 1, &b, &err));
+    MUST(weft_train(a, &settings, &source, NULL, NULL, &err));
+    settings.momentum = 0; /* leaves moments of another kind behind */
+    MUST(weft_train(b, &settings, &source, NULL, NULL, &err));
+    for (int i = 0; weft_net_parameter(a, i, NULL, NULL, NULL); i++) {
+        int axes, shape[4], count = 1;
+        const float *const from = weft_net_parameter(a, i, NULL, &axes, shape);
+        for (int k = 0; k < axes; k++) count *= shape[k];
+        memcpy(weft_net_parameter(b, i, NULL, NULL, NULL), from, (size_t)count * 4);
+    }
+    settings = (WeftTrain){.updates = 4, .optimizer = WEFT_ADAM};
+    MUST(weft_train(a, &settings, &source, NULL, NULL, &err));
+    MUST(weft_train(b, &settings, &source, NULL, NULL, &err));
+    cr_expect(weft_net_digest(a) == weft_net_digest(b));
+    weft_net_close(a);
+    weft_net_close(b);
+    weft_team_close(team);
+    rig_close(&rig);
+}
+
+/* ---- learning ---- */
+
+/* The label of a step is the symbol of the step before. */
+static bool echo_fill(void *context, uint64_t index, WeftBatch *b, WeftError *err)
+{
+    (void)context, (void)err;
+    for (int i = 0; i < b->steps * b->rows; i++) {
+        b->symbol[i] = (int32_t)weft_random_below(9, 1, index << 20 | (uint64_t)i, 5);
+        b->label[i] = i < b->rows ? 0 : b->symbol[i - b->rows];
+        if (i < b->rows) b->weight[i] = 0;
+    }
+    return true;
+}
+
+Test(train, learns_to_echo)
+{
+    Rig rig;
+    WeftModel model = symbols;
+    model.inputs = model.outputs = 5;
+    rig_open(&rig, gru_text, NULL, &model);
+    rig.layer[0].hidden = 16;
+    WeftTeam *const team = rig_team(2);
+    WeftNet *net;
+    WeftScore before, after;
+    const WeftSource source = {NULL, echo_fill, 10, 16};
+    const WeftTrain settings = {.updates = 300, .optimizer = WEFT_ADAM, .rate = 0.02f};
+    MUST(weft_net_open(team, &rig.model, 1, &net, &err));
+    MUST(weft_evaluate(net, &source, 1000, 4, &before, &err));
+    MUST(weft_train(net, &settings, &source, NULL, NULL, &err));
+    MUST(weft_evaluate(net, &source, 1000, 4, &after, &err));
+    cr_expect(fabs(before.loss - log(5)) < 0.3, "untrained: %g", before.loss);
+    cr_expect(after.loss < 0.05 && after.accuracy > 0.99, "trained: %g, %g", after.loss,
+              after.accuracy);
+    cr_expect_eq(after.targets, 4 * 9 * 16);
+    weft_net_close(net);
+    weft_team_close(team);
+    rig_close(&rig);
+}
+
+/* ---- what is not finite ---- */
+
+typedef struct Spoilt {
+    WeftSource source;
+    uint64_t batch;
+    int step;
+} Spoilt;
+
+static bool spoilt_fill(void *context, uint64_t index, WeftBatch *b, WeftError *err)
+{
+    const Spoilt *const s = context;
+    if (!s->source.fill(s->source.context, index, b, err)) return false;
+    if (index == s->batch) b->x[(s->step * b->rows + 1) * 3] = NAN;
+    return true;
+}
+
+Test(train, loss_that_is_not_finite_is_a_result)
+{
+    Rig rig;
+    WeftTeam *const team = rig_team(1);
+    WeftNet *net;
+    WeftProgress last;
+    rig_open(&rig, rnn_text, gru_text, &dense);
+    Spoilt spoilt = {drawn_source(&rig.drawn, 8, 4), 2, 5};
+    const WeftSource source = {&spoilt, spoilt_fill, 8, 4};
+    const WeftTrain settings = {.updates = 10, .chunk = 4, .every = 100};
+    MUST(weft_net_open(team, &rig.model, 1, &net, &err));
+    MUST(weft_train(net, &settings, &source, keep_report, &last, &err));
+    cr_expect_not(last.finite);
+    cr_expect_eq(last.update, 2);
+    cr_expect(last.step == 5 && last.layer == 0, "step %d, layer %d", last.step,
+              last.layer);
+    const float *const w = weft_net_parameter(net, 0, NULL, NULL, NULL);
+    cr_expect(isfinite(w[0]));
+
+    weft_net_parameter(net, 6, NULL, NULL, NULL)[0] = NAN; /* of layer 1 */
+    spoilt.batch = UINT64_MAX;
+    MUST(weft_train(net, &settings, &source, keep_report, &last, &err));
+    cr_expect_not(last.finite);
+    cr_expect(last.step == 0 && last.layer == 1, "step %d, layer %d", last.step,
+              last.layer);
+    weft_net_close(net);
+    weft_team_close(team);
+    rig_close(&rig);
+}
+
+/* ---- bad batches ---- */
+
+typedef enum Fault { SYMBOL, LABEL, LENGTH, WEIGHT, REFUSAL, NO_TARGETS } Fault;
+
+static bool faulty_fill(void *context, uint64_t index, WeftBatch *b, WeftError *err)
+{
+    (void)index;
+    switch (*(const Fault *)context) {
+    case SYMBOL: b->symbol[7] = 11; break;
+    case LABEL: b->label[4] = -1; break;
+    case LENGTH: b->length[2] = b->steps + 1; break;
+    case WEIGHT: b->weight[1] = NAN; break;
+    case REFUSAL: snprintf(err->text, sizeof err->text, "no more data"); return false;
+    case NO_TARGETS:
+        for (int i = 0; i < b->steps * b->rows; i++) b->weight[i] = 0, b->label[i] = -7;
+    }
+    return true;
+}
+
+Test(train, bad_batches_are_refused)
+{
+    Rig rig;
+    WeftTeam *const team = rig_team(1);
+    WeftNet *net;
+    WeftScore score;
+    Fault fault = SYMBOL;
+    rig_open(&rig, rnn_text, NULL, &symbols);
+    WeftSource source = {&fault, faulty_fill, 5, 3};
+    const WeftTrain settings = {.updates = 2};
+    MUST(weft_net_open(team, &rig.model, 1, &net, &err));
+#define REFUSES(what, part)                                                            \
+    fault = what;                                                                      \
+    FAILS(weft_train(net, &settings, &source, NULL, NULL, &err), part);                \
+    FAILS(weft_evaluate(net, &source, 0, 1, &score, &err), part)
+    REFUSES(SYMBOL, "batch 0: step 2, row 1: symbol 11: from 0 to 10");
+    REFUSES(LABEL, "batch 0: step 1, row 1: label -1: from 0 to 10");
+    REFUSES(LENGTH, "batch 0: row 2: length 6");
+    REFUSES(WEIGHT, "batch 0: step 0, row 1: weight");
+    REFUSES(REFUSAL, "no more data");
+    fault = NO_TARGETS;
+    FAILS(weft_evaluate(net, &source, 0, 1, &score, &err), "no targets");
+    MUST(weft_train(net, &settings, &source, NULL, NULL, &err));
+
+    FAILS(weft_train(NULL, &settings, &source, NULL, NULL, &err), "needs a net");
+    FAILS(weft_train(net, NULL, &source, NULL, NULL, &err), "needs");
+    FAILS(weft_train(net, &settings, NULL, NULL, NULL, &err), "needs");
+    FAILS(weft_evaluate(net, &source, 0, 0, &score, &err), "1 batch");
+    source.rows = 0;
+    FAILS(weft_train(net, &settings, &source, NULL, NULL, &err), "0 rows");
+    source.rows = source.steps = 1 << 20;
+    FAILS(weft_train(net, &settings, &source, NULL, NULL, &err), "2^30");
+    weft_net_close(net);
+    weft_team_close(team);
+    rig_close(&rig);
+}
