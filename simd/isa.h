@@ -8,22 +8,23 @@
 
 /* Name, and whether CPU and operating system have it. Best last. */
 #if defined __x86_64__
-#define ISA_LIST(X)                                                                      \
-    X(scalar, true)                                                                      \
-    X(avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))             \
-    X(avx512, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && \
-                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+#define ISA_LIST(X)                                                                    \
+    X(scalar, true)                                                                    \
+    X(avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))           \
+    X(avx512,                                                                          \
+      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&       \
+          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
 #elif defined __aarch64__
-#define ISA_LIST(X)                                                                      \
-    X(scalar, true)                                                                      \
+#define ISA_LIST(X)                                                                    \
+    X(scalar, true)                                                                    \
     X(neon, true)
 #else
 #define ISA_LIST(X) X(scalar, true)
 #endif
 
-/* Points `simd` at the set of this name; NULL or "": the one that WEFT_ISA names, else the
- * best. False, with a message that lists the sets of this machine in text, when there is no such
- * set here. */
+/* Points `simd` at the set of this name; NULL or "": the one that WEFT_ISA names, else
+ * the best. False, with a message that lists the sets of this machine in text, when
+ * there is no such set here. */
 bool isa_select(const char *name, char *text, size_t text_size);
 
 /* The name for digests: simd->isa, or "scalar without FMA" (bits of its own). */

@@ -11,7 +11,8 @@
  * IEEE, rounded once v_fma(a, b, c)  v_fnma(a, b, c)                 a b + c and c - a
  * b, rounded once v_more(a, b)  v_select(m, a, b)                 a > b; m ? a : b
  *   v_max(a, b)  v_min(a, b)                        a > b ? a : b; a < b ? a : b
- *   v_exp v_log v_log1p v_tanh                      SLEEF's finz_ functions
+ *   v_sum(v)                                        the lanes: halves added until one
+ * is left v_exp v_log v_log1p v_tanh                      SLEEF's finz_ functions
  *   TILE_ROWS, TILE_VECTORS                         the register tile of gemm.c;
  * TILE_LIST names 1 .. TILE_ROWS
  *
@@ -75,6 +76,7 @@ static inline vf v_exp(vf a)                           { return scalar_float()->
 static inline vf v_log(vf a)                           { return scalar_float()->log(a); }
 static inline vf v_log1p(vf a)                         { return scalar_float()->log1p(a); }
 static inline vf v_tanh(vf a)                          { return scalar_float()->tanh(a); }
+static inline float v_sum(vf a)                        { return a; }
 #if defined __x86_64__
 static inline vf v_max(vf a, vf b) { return _mm_cvtss_f32(_mm_max_ss(_mm_set_ss(a), _mm_set_ss(b))); }
 static inline vf v_min(vf a, vf b) { return _mm_cvtss_f32(_mm_min_ss(_mm_set_ss(a), _mm_set_ss(b))); }

@@ -43,6 +43,13 @@ static inline vf v_log1p(vf a)                   { return Sleef_finz_log1pf8_u10
 static inline vf v_tanh(vf a)                    { return Sleef_finz_tanhf8_u35avx2(a); }
 // clang-format on
 
+static inline float v_sum(vf v)
+{
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+
 /* By halves: a masked store costs tens of cycles on AMD. */
 static inline void v_keep(float *p, vf v, int n)
 {

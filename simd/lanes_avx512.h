@@ -43,3 +43,12 @@ static inline vf v_log(vf a)                     { return Sleef_finz_logf16_u10a
 static inline vf v_log1p(vf a)                   { return Sleef_finz_log1pf16_u10avx512f(a); }
 static inline vf v_tanh(vf a)                    { return Sleef_finz_tanhf16_u35avx512f(a); }
 // clang-format on
+
+static inline float v_sum(vf v)
+{
+    const __m256 half =
+        _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}

@@ -62,3 +62,9 @@ static inline vf v_log(vf a)                     { return Sleef_finz_logf4_u10ad
 static inline vf v_log1p(vf a)                   { return Sleef_finz_log1pf4_u10advsimd(a); }
 static inline vf v_tanh(vf a)                    { return Sleef_finz_tanhf4_u35advsimd(a); }
 // clang-format on
+
+static inline float v_sum(vf v)
+{
+    const float32x2_t s = vadd_f32(vget_low_f32(v), vget_high_f32(v));
+    return vget_lane_f32(s, 0) + vget_lane_f32(s, 1);
+}

@@ -20,16 +20,17 @@ INLINE Sixteen sixteen_zero(void)
     return s;
 }
 
-static inline float sixteen_tree(Sixteen s)
+/* Element i is added to i + 8, then i + 4, i + 2 and i + 1: vectors first, then lanes.
+ */
+INLINE float sixteen_tree(Sixteen s)
 {
-    float f[16];
-    EACH_OF_SIXTEEN(i) v_store(f + i * LANES, s.v[i]);
-    for (int width = 8; width; width /= 2)
-        for (int i = 0; i < width; i++) f[i] += f[i + width];
-    return f[0];
+    _Pragma("GCC unroll 4") for (int width = 8 / LANES; width; width /= 2)
+        _Pragma("GCC unroll 16") for (int i = 0; i < width; i++)
+            s.v[i] = v_add(s.v[i], s.v[i + width]);
+    return v_sum(s.v[0]);
 }
 
-/* Lane `i` of vectors that begins at element j of n: how many elements it has. */
+/* How many of n elements vector i has, of the sixteen that begin at element j. */
 INLINE int sixteen_left(int n, int j, int i)
 {
     return lanes_of(n - j - i * LANES);

@@ -5,7 +5,7 @@
  * (a - t)^2, over n */
 #include "lanes_sum.h"
 
-#include "scalar.h"
+#include "philox.h"
 
 #include <math.h>
 
@@ -41,21 +41,28 @@ typedef struct Row {
 
 typedef vf Element(vf a, vf t, vf *sum, int left);
 
+INLINE void sixteen_losses(const Row *x, Element element, int j, int left, Sixteen *s)
+{
+    EACH_OF_SIXTEEN(i)
+    {
+        const int at = j + i * LANES,
+                  here = left == 16 ? LANES : lanes_of(left - i * LANES);
+        if (!here) return;
+        const vf a = v_sub(v_load(x->a + at), v_set(x->shift));
+        const vf g = element(a, v_load(x->t + at), &s->v[i], here);
+        v_keep(x->da + at, v_mul(g, v_set(x->factor)), here);
+    }
+}
+
 INLINE float row_loss(const Row *x, Element element)
 {
-    const vf shift = v_set(x->shift), factor = v_set(x->factor);
     float total = 0;
-    for (int block = 0; block < x->n; block += SUM_BLOCK) {
-        const int end = x->n - block < SUM_BLOCK ? x->n : block + SUM_BLOCK;
+    for (int j = 0; j < x->n;) {
+        const int end = x->n - j < SUM_BLOCK ? x->n : j + SUM_BLOCK;
         Sixteen s = sixteen_zero();
-        for (int j = block; j < end; j += 16) EACH_OF_SIXTEEN(i)
-            {
-                const int at = j + i * LANES, left = sixteen_left(end, j, i);
-                if (!left) continue;
-                const vf a = v_sub(v_load(x->a + at), shift);
-                const vf g = element(a, v_load(x->t + at), &s.v[i], left);
-                v_keep(x->da + at, v_mul(g, factor), left);
-            }
+        for (; end - j >= 16; j += 16) sixteen_losses(x, element, j, 16, &s);
+        if (j < end) sixteen_losses(x, element, j, end - j, &s);
+        j = end;
         total += sixteen_tree(s);
     }
     return total;
@@ -141,16 +148,25 @@ void ISA(square_loss)(int rows, int n, const float *a, size_t a_row, const float
     }
 }
 
-/* Blocks of four numbers: one Philox call each. */
+enum {
+    BLOCKS = 16
+}; /* of four numbers each, drawn at a time: vectors of the compiler's */
+
+/* `kept` where the number of the element is not below p. */
 static void drop_row(int n, uint64_t seed, uint64_t stream, uint64_t index, float p,
                      float *y)
 {
     const float kept = 1 / (1 - p);
-    uint32_t word[4];
-    for (int j = 0; j < n; j++, index++) {
-        if (j == 0 || index % 4 == 0) random_block(seed, stream, index / 4, word);
-        const float u = (float)(word[index % 4] >> 8) * 0x1p-24f;
-        y[j] = u < p ? 0 : kept;
+    for (int done = 0; done < n;) {
+        uint32_t word[4 * BLOCKS];
+        for (uint64_t i = 0; i < BLOCKS; i++)
+            philox(seed, stream, index / 4 + i, word + 4 * i);
+
+        const int skip = (int)(index % 4), room = 4 * BLOCKS - skip;
+        const int count = n - done < room ? n - done : room;
+        for (int j = 0; j < count; j++)
+            y[done + j] = uniform24(word[skip + j]) < p ? 0 : kept;
+        done += count, index += (uint64_t)count;
     }
 }
 

@@ -1,6 +1,8 @@
 /* scalar.c: double mathematics by SLEEF, and Philox. */
 #include "scalar.h"
 
+#include "philox.h"
+
 #include <math.h>
 
 #ifndef FP_FAST_FMA
@@ -74,28 +76,11 @@ DOUBLE_LIST(ITEM)
 #undef ITEM
 // clang-format on
 
-/* Philox 4x32-10: ten rounds of two 32 x 32 -> 64 bit products. */
+/* Random numbers. */
 
 void random_block(uint64_t seed, uint64_t stream, uint64_t block, uint32_t word[4])
 {
-    uint32_t c0 = (uint32_t)block, c1 = (uint32_t)(block >> 32);
-    uint32_t c2 = (uint32_t)stream, c3 = (uint32_t)(stream >> 32);
-    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-
-    for (int round = 0; round < 10; round++) {
-        const uint64_t p0 = (uint64_t)0xD2511F53 * c0;
-        const uint64_t p1 = (uint64_t)0xCD9E8D57 * c2;
-        c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-        c1 = (uint32_t)p1;
-        c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-        c3 = (uint32_t)p0;
-        k0 += 0x9E3779B9; /* the golden ratio */
-        k1 += 0xBB67AE85; /* the square root of 3, less 1 */
-    }
-    word[0] = c0;
-    word[1] = c1;
-    word[2] = c2;
-    word[3] = c3;
+    philox(seed, stream, block, word);
 }
 
 uint32_t random_bits(uint64_t seed, uint64_t stream, uint64_t index)
@@ -107,7 +92,7 @@ uint32_t random_bits(uint64_t seed, uint64_t stream, uint64_t index)
 
 float random_uniform(uint64_t seed, uint64_t stream, uint64_t index)
 {
-    return (float)(random_bits(seed, stream, index) >> 8) * 0x1p-24f;
+    return uniform24(random_bits(seed, stream, index));
 }
 
 static double uniform53(uint32_t high, uint32_t low)
