@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../simd/isa.h"
 #include "builtin.h"
+#include "check.h"
 #include "nearest.h"
 #include "parse.h"
 
@@ -84,4 +86,17 @@ WEFT_API bool weft_cell_set(WeftCell *cell, const char *name, double value,
                             WeftError *err)
 {
     return cell_set(cell, name, value, err);
+}
+
+WEFT_API bool weft_cell_check(const WeftCell *cell, int input, int hidden,
+                              uint64_t seed, FILE *out, WeftError *err)
+{
+    Graph graph;
+    char text[256];
+    if (!isa_select(NULL, text, sizeof text)) return error(err, "%s", text);
+    if (!graph_build(cell, input, hidden, &graph, err)) return false;
+    const bool good =
+        derive(&graph, err) && check_graph(&graph, cell_name(cell), seed, out, err);
+    graph_close(&graph);
+    return good;
 }
