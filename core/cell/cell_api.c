@@ -6,6 +6,7 @@
 #include "../../simd/isa.h"
 #include "builtin.h"
 #include "check.h"
+#include "describe.h"
 #include "nearest.h"
 #include "parse.h"
 
@@ -86,6 +87,16 @@ WEFT_API bool weft_cell_set(WeftCell *cell, const char *name, double value,
                             WeftError *err)
 {
     return cell_set(cell, name, value, err);
+}
+
+WEFT_API bool weft_cell_describe(const WeftCell *cell, int input, int hidden, FILE *out,
+                                 WeftError *err)
+{
+    Graph graph;
+    if (!graph_build(cell, input, hidden, &graph, err)) return false;
+    const bool good = derive(&graph, err) && describe_graph(cell, &graph, out, err);
+    graph_close(&graph);
+    return good;
 }
 
 WEFT_API bool weft_cell_check(const WeftCell *cell, int input, int hidden,

@@ -198,7 +198,7 @@ bool derive(Graph *graph, Error *err)
     for (int i = 0; i < graph->states && !v.failed; i++)
         graph->state[i].denter = v.d[graph->state[i].enter];
 
-    free(v.d);
+    graph->d = v.d;
     free(v.active);
     return v.failed ? error(err, "out of memory") : true;
 }

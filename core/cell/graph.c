@@ -274,6 +274,7 @@ void graph_close(Graph *g)
     free(g->output);
     free(g->doutput);
     free(g->gradient);
+    free(g->d);
     free(g->names);
     free(g->slot);
     *g = (Graph){0};

@@ -134,6 +134,7 @@ typedef struct Graph {
     int dinput;   /* after derive: node, gradient of x; -1: none */
     ParamGradient *gradient;
     int gradients;
+    int *d; /* after derive: [forward_nodes], node of each one's gradient; -1: none */
     char *names; /* storage of all names */
     int *slot;   /* graph_add's hash table: node + 1, or 0 */
     int slots;
