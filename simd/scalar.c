@@ -24,6 +24,9 @@ typedef struct Mathematics {
 #undef ITEM
 } Mathematics;
 
+#if defined __clang__ /* SLEEF returns `const double`, which C17 reads as `double` */
+#pragma clang diagnostic ignored "-Wincompatible-function-pointer-types"
+#endif
 static const Mathematics fused = {
     .fma = true,
     .f   = {Sleef_finz_expf1_u10purecfma, Sleef_finz_logf1_u10purecfma,
