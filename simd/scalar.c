@@ -15,30 +15,21 @@
 // clang-format off
 #define DOUBLE_LIST(X) X(exp) X(log) X(sin) X(cos) X(tanh) X(log1p) X(expm1)
 
-/* sleef.h gives its functions a result that is const, which clang takes as part of their
- * type: hence the casts. */
-typedef float Float1(float);
-typedef double Double1(double);
-typedef double Double2(double, double);
-
 typedef struct Mathematics {
     bool fma;
     ScalarFloat f;
-    Double2 *pow;
-#define ITEM(name) Double1 *name;
+    double (*pow)(double, double);
+#define ITEM(name) double (*name)(double);
     DOUBLE_LIST(ITEM)
 #undef ITEM
 } Mathematics;
 
-#if defined __clang__ /* SLEEF returns `const double`, which C17 reads as `double` */
-#pragma clang diagnostic ignored "-Wincompatible-function-pointer-types"
-#endif
 static const Mathematics fused = {
     .fma = true,
-    .f   = {(Float1 *)Sleef_finz_expf1_u10purecfma, (Float1 *)Sleef_finz_logf1_u10purecfma,
-            (Float1 *)Sleef_finz_log1pf1_u10purecfma, (Float1 *)Sleef_finz_tanhf1_u35purecfma},
-    .pow = (Double2 *)Sleef_finz_powd1_u10purecfma,
-#define ITEM(name) .name = (Double1 *)Sleef_finz_##name##d1_u10purecfma,
+    .f   = {Sleef_finz_expf1_u10purecfma, Sleef_finz_logf1_u10purecfma,
+            Sleef_finz_log1pf1_u10purecfma, Sleef_finz_tanhf1_u35purecfma},
+    .pow = Sleef_finz_powd1_u10purecfma,
+#define ITEM(name) .name = Sleef_finz_##name##d1_u10purecfma,
     DOUBLE_LIST(ITEM)
 #undef ITEM
 };
@@ -46,10 +37,10 @@ static const Mathematics fused = {
 #if defined __x86_64__
 static const Mathematics plain = {
     .fma = false,
-    .f   = {(Float1 *)Sleef_cinz_expf1_u10purec, (Float1 *)Sleef_cinz_logf1_u10purec,
-            (Float1 *)Sleef_cinz_log1pf1_u10purec, (Float1 *)Sleef_cinz_tanhf1_u35purec},
-    .pow = (Double2 *)Sleef_cinz_powd1_u10purec,
-#define ITEM(name) .name = (Double1 *)Sleef_cinz_##name##d1_u10purec,
+    .f   = {Sleef_cinz_expf1_u10purec, Sleef_cinz_logf1_u10purec,
+            Sleef_cinz_log1pf1_u10purec, Sleef_cinz_tanhf1_u35purec},
+    .pow = Sleef_cinz_powd1_u10purec,
+#define ITEM(name) .name = Sleef_cinz_##name##d1_u10purec,
     DOUBLE_LIST(ITEM)
 #undef ITEM
 };

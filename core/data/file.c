@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* bytes; the room at first, for what does not tell its size */
-#define FILE_MAX   ((size_t)2 << 30)
-#define FILE_FIRST ((size_t)1 << 16)
+#define FILE_MAX   ((size_t)2 << 30) /* bytes */
+#define FILE_FIRST ((size_t)1 << 16) /* bytes of room for what does not tell its size  \
+                                      */
 
 /* ---- reading ---- */
 

@@ -94,12 +94,13 @@ static bool grams_train(Grams *g, const int32_t *train, size_t count, int order,
     if (!grams_grow(g, 1 << 12, err)) return false;
     g->gram[ROOT] = (Gram){0};
     g->count = 1;
-    for (size_t i = 0; i < count; i++)
-        /* downwards, so that last[k] is still of the symbol before */
-        for (int k = order; k >= 0; k--)
+    for (size_t i = 0; i < count; i++) {
+        for (int k = order; k >= 0;
+             k--) /* downwards: last[k + 1] is read before it is set */
             if (last[k] != NONE &&
                 !grams_count(g, last[k], (uint32_t)train[i], &last[k + 1], err))
                 return false;
+    }
     return true;
 }
 
@@ -114,8 +115,8 @@ static double grams_test(const Grams *g, const int32_t *test, size_t count, int 
         for (int k = 0; k <= order; k++) {
             const Gram *const h = last[k] == NONE ? NULL : &g->gram[last[k]];
             next[k + 1] = h ? *grams_slot(g, last[k], symbol) : NONE;
-            /* the last gram of train may lead nowhere */
-            if (!h || !h->total) continue;
+            if (!h || !h->total)
+                continue; /* at the end of train a gram may lead nowhere */
             const uint32_t seen = next[k + 1] == NONE ? 0 : g->gram[next[k + 1]].count;
             p = (seen + h->types * p) / ((double)h->total + h->types);
         }

@@ -77,7 +77,7 @@ static bool arrays_fill(void *context, uint64_t index, WeftBatch *batch, Error *
     ArraysSource *const s = context;
     const WeftArrays *const a = &s->arrays;
     if (!arrays_fit(s, batch, err)) return false;
-    const int T = a->steps, n = a->vector ? 1 : T; /* targets of a sequence */
+    const int aims = a->vector ? 1 : a->steps; /* targets of a sequence */
     const struct {
         const char *name;
         const void *from;
@@ -86,10 +86,10 @@ static bool arrays_fill(void *context, uint64_t index, WeftBatch *batch, Error *
         size_t bytes;
     } part[] = {
         // clang-format off
-        {"x",      a->x,      batch->x,      T, sizeof *a->x * (size_t)a->inputs},
-        {"symbol", a->symbol, batch->symbol, T, sizeof *a->symbol},
-        {"target", a->target, batch->target, n, sizeof *a->target * (size_t)a->outputs},
-        {"label",  a->label,  batch->label,  n, sizeof *a->label},
+        {"x",      a->x,      batch->x,      a->steps, (size_t)a->inputs  * sizeof *a->x},
+        {"symbol", a->symbol, batch->symbol, a->steps, sizeof *a->symbol},
+        {"target", a->target, batch->target, aims,     (size_t)a->outputs * sizeof *a->target},
+        {"label",  a->label,  batch->label,  aims,     sizeof *a->label},
         // clang-format on
     };
     for (size_t i = 0; i < sizeof part / sizeof *part; i++)

@@ -137,7 +137,8 @@ static bool reader_line(Reader *r, size_t *fields, Error *err)
             reader_skip_newline(r);
         else
             r->at++;
-        *r->out++ = '\0'; /* in the room of the comma or newline just read */
+        *r->out++ =
+            '\0'; /* the comma or newline just read makes room, and the file's NUL */
         if (last) return true;
     }
 }

@@ -1,0 +1,30 @@
+/* corpus.h: a text as symbols, cut into parts for training, validation and test. */
+#pragma once
+
+#include "data.h"
+
+typedef struct Corpus {
+    WeftText *text;
+    const int32_t *symbols;
+    size_t count;
+    int alphabet;            /* symbols there are */
+    size_t start[PARTS + 1]; /* of each part, and the end */
+} Corpus;
+
+/* alphabet NULL: the text's own; split: percentages. */
+bool corpus_open(const char *path, bool bytes, const double split[3],
+                 const uint32_t *alphabet, int symbols, Corpus *corpus, WeftError *err);
+void corpus_close(Corpus *corpus);
+
+/* The part in `rows` streams, in windows of `steps`: both are made smaller when a part
+ * that is not for training is short. */
+bool corpus_source(const Corpus *corpus, Part part, int rows, int steps,
+                   WeftSource *source, uint64_t *windows, WeftError *err);
+
+#define NGRAM_ORDERS 6 /* 0 .. 5 */
+/* Nats a symbol of the part, by n-grams counted on the training part. */
+bool corpus_ngrams(const Corpus *corpus, Part part, double nats[NGRAM_ORDERS],
+                   WeftError *err);
+
+/* The alphabet of a saved net, to be freed; NULL with a message when it has none. */
+uint32_t *corpus_alphabet(const WeftNet *net, int *symbols, WeftError *err);

@@ -1,0 +1,58 @@
+/* data.c: which data set a name means. */
+#include "data.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define FIELD(name) offsetof(DataOptions, name)
+
+// clang-format off
+const Option data_options[] = {
+    {"bytes", NULL, "a text's bytes are its symbols, not its UTF-8 characters", &option_switch, FIELD(bytes), 0, 0, NULL},
+    {"split", "A,B,C", "percent for training, validation and test, in this order", &option_split, FIELD(split), 0, 0, NULL},
+    {"target", "NAME", "the column of a table to forecast", &option_text, FIELD(target), 0, 0, NULL},
+    {"columns", "A,B", "columns that go in beside it; else all that are numbers", &option_text, FIELD(columns), 0, 0, NULL},
+    {"window", "N", "rows of a table that a forecast looks back at", &option_int, FIELD(window), 1, 1e7, NULL},
+    {"horizon", "N", "rows of a table that are forecast", &option_int, FIELD(horizon), 1, 1e5, NULL},
+    {"length", "N", "steps of a task's sequences", &option_int, FIELD(length), 1, 1e7, NULL},
+    {0},
+};
+// clang-format on
+
+static const Experiment *task_find(const char *name)
+{
+    for (int i = 0; experiments[i]; i++)
+        if (!strcmp(experiments[i]->name, name)) return experiments[i];
+    return NULL;
+}
+
+static bool ends(const char *name, const char *end)
+{
+    const size_t n = strlen(name), m = strlen(end);
+    return n > m && !strcmp(name + n - m, end);
+}
+
+const char *data_kind(const char *name)
+{
+    if (task_find(name) && access(name, F_OK)) return DATA_TASK;
+    return ends(name, ".csv") || ends(name, ".tsv") ? DATA_TABLE : DATA_TEXT;
+}
+
+bool data_open(const char *kind, const char *name, const DataOptions *options,
+               const Settings *settings, const WeftNet *net, Data *data, WeftError *err)
+{
+    if (!strcmp(kind, DATA_TEXT))
+        return corpus_data(name, options, settings, net, data, err);
+    if (!strcmp(kind, DATA_TABLE))
+        return series_data(name, options, settings, net, data, err);
+    const Experiment *task = experiment_find(name, err);
+    return task && drawn_data(task, options, settings, data, err);
+}
+
+const char *data_note(const WeftNet *net, const char *key, WeftError *err)
+{
+    const char *value = weft_net_get_note(net, key);
+    if (!value)
+        fail(err, "the saved net has no note \"%s\": weft train did not write it", key);
+    return value;
+}

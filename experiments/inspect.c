@@ -1,0 +1,116 @@
+/* inspect.c: the verbs that look: cells, check, machine. */
+#include "settings.h"
+#include "verbs.h"
+
+/* ---- cells
+ * ---------------------------------------------------------------------------- */
+
+typedef struct Sizes {
+    int input, hidden;
+    uint64_t seed;
+    char set[PAIRS_SIZE];
+} Sizes;
+
+#define FIELD(name) offsetof(Sizes, name)
+// clang-format off
+static const Option cells_options[] = {
+    {"input", "N", "width of x", &option_int, FIELD(input), 1, 1e6, NULL},
+    {"hidden", "N", "hidden units", &option_int, FIELD(hidden), 1, 1e6, NULL},
+    {"set", "NAME=X", "a size or const of the cell", &option_pairs, FIELD(set), 0, 0, NULL},
+    {0},
+};
+static const Option check_options[] = {
+    {"input", "N", "width of x", &option_int, FIELD(input), 1, 1e6, NULL},
+    {"hidden", "N", "hidden units", &option_int, FIELD(hidden), 1, 1e6, NULL},
+    {"set", "NAME=X", "a size or const of the cell", &option_pairs, FIELD(set), 0, 0, NULL},
+    {"seed", "N", "of the points where it is checked", &option_count, FIELD(seed), 0, 9e18, NULL},
+    {0},
+};
+// clang-format on
+#undef FIELD
+
+static bool set(void *cell, const char *name, double value, WeftError *err)
+{
+    return weft_cell_set(cell, name, value, err);
+}
+
+static bool cell_open(const char *name, const Sizes *sizes, WeftCell **cell,
+                      WeftError *err)
+{
+    if (!weft_cell_open(name, cell, err)) return false;
+    if (pairs_each(sizes->set, set, *cell, err)) return true;
+    weft_cell_close(*cell);
+    return false;
+}
+
+static Status cells_run(const Verb *verb, int argc, char **argv, WeftError *err)
+{
+    Sizes sizes = {.input = 128, .hidden = 256};
+    const OptionGroup groups[] = {{"Options", cells_options, &sizes}, {0}};
+    Call call;
+    if (!verb_call(verb, groups, argc, argv, &call, err)) return call.status;
+    for (int i = 0; !call.words && weft_cell_name(i); i++)
+        printf("%s\n", weft_cell_name(i));
+    if (!call.words) return DONE;
+    WeftCell *cell;
+    if (!cell_name_good(call.word[0], err)) return BAD_CALL;
+    if (!cell_open(call.word[0], &sizes, &cell, err)) return FAILED;
+    const bool good = weft_cell_describe(cell, sizes.input, sizes.hidden, stdout, err);
+    weft_cell_close(cell);
+    return good ? DONE : FAILED;
+}
+
+static Status check_run(const Verb *verb, int argc, char **argv, WeftError *err)
+{
+    Sizes sizes = {.input = 3, .hidden = 8, .seed = 1};
+    const OptionGroup groups[] = {{"Options", check_options, &sizes}, {0}};
+    Call call;
+    if (!verb_call(verb, groups, argc, argv, &call, err)) return call.status;
+    WeftCell *cell;
+    if (!cell_name_good(call.word[0], err)) return BAD_CALL;
+    if (!cell_open(call.word[0], &sizes, &cell, err)) return FAILED;
+    const bool good =
+        weft_cell_check(cell, sizes.input, sizes.hidden, sizes.seed, stdout, err);
+    weft_cell_close(cell);
+    return good ? DONE : FAILED;
+}
+
+/* ---- machine
+ * -------------------------------------------------------------------------- */
+
+typedef struct Measure {
+    bool quick;
+} Measure;
+
+static const Option machine_options[] = {
+    {"quick", NULL, "measure nothing", &option_switch, offsetof(Measure, quick), 0, 0,
+     NULL},
+    {0},
+};
+
+static Status machine_run(const Verb *verb, int argc, char **argv, WeftError *err)
+{
+    Measure measure = {false};
+    const OptionGroup groups[] = {{"Options", machine_options, &measure}, {0}};
+    Call call;
+    if (!verb_call(verb, groups, argc, argv, &call, err)) return call.status;
+    return weft_machine_describe(stdout, !measure.quick, err) ? DONE : FAILED;
+}
+
+const Verb cells_verb = {
+    "cells",
+    "[NAME|FILE.cell]",
+    "list the built-in cells, or show one: equations, derived backward, costs",
+    0,
+    1,
+    cells_run};
+const Verb check_verb = {
+    "check",
+    "NAME|FILE.cell",
+    "hold a cell's derived gradient to differences, and its program to the gradient",
+    1,
+    1,
+    check_run};
+const Verb machine_verb = {
+    "machine", "", "show cores, caches and instruction set; measure peak and bandwidth",
+    0,         0,  machine_run};

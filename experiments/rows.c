@@ -1,0 +1,160 @@
+/* rows.c: see rows.h. */
+#include "rows.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- writing
+ * -------------------------------------------------------------------------- */
+
+static void put_TEXT(FILE *file, const char *value)
+{
+    fputs(value, file);
+}
+
+static void put_COUNT(FILE *file, uint64_t value)
+{
+    fprintf(file, "%llu", (unsigned long long)value);
+}
+
+static void put_NUMBER(FILE *file, double value)
+{
+    fprintf(file, "%.9g", value);
+}
+
+static void header_put(FILE *file)
+{
+    const char *separator = "";
+#define ITEM(name, type)                                                               \
+    fprintf(file, "%s%s", separator, #name);                                           \
+    separator = "\t";
+    ROW_LIST(ITEM)
+#undef ITEM
+    fputc('\n', file);
+}
+
+static void row_put(FILE *file, const Row *row)
+{
+    const char *separator = "";
+#define ITEM(name, type)                                                               \
+    fputs(separator, file);                                                            \
+    put_##type(file, row->name);                                                       \
+    separator = "\t";
+    ROW_LIST(ITEM)
+#undef ITEM
+    fputc('\n', file);
+}
+
+bool row_append(const char *path, const Row *row, WeftError *err)
+{
+    FILE *file = fopen(path, "a");
+    if (!file) return fail(err, "%s: %s", path, strerror(errno));
+    row_put(file, row);
+    return !fclose(file) || fail(err, "%s: %s", path, strerror(errno));
+}
+
+bool rows_rewrite(const char *path, const Rows *rows,
+                  bool (*keep)(const void *context, const Row *row),
+                  const void *context, WeftError *err)
+{
+    char beside[4096];
+    snprintf(beside, sizeof beside, "%s.%ld.part", path, (long)getpid());
+    FILE *file = fopen(beside, "w");
+    if (!file) return fail(err, "%s: %s", beside, strerror(errno));
+    header_put(file);
+    for (int i = 0; i < rows->count; i++)
+        if (keep(context, &rows->row[i])) row_put(file, &rows->row[i]);
+    bool good = !fflush(file) && !fsync(fileno(file));
+    good = !fclose(file) && good;
+    if (good && !rename(beside, path)) return true;
+    fail(err, "%s: %s", path, strerror(errno));
+    unlink(beside);
+    return false;
+}
+
+/* ---- reading
+ * -------------------------------------------------------------------------- */
+
+static bool get_TEXT(const char *field, const char **value)
+{
+    *value = field;
+    return true;
+}
+
+static bool get_COUNT(const char *field, uint64_t *value)
+{
+    char *end;
+    *value = strtoull(field, &end, 10);
+    return *field >= '0' && *field <= '9' && !*end;
+}
+
+static bool get_NUMBER(const char *field, double *value)
+{
+    char *end;
+    *value = strtod(field, &end); /* nan and inf are losses that happen */
+    return end != field && !*end;
+}
+
+static bool row_parse(char *line, Row *row)
+{
+    const char *field;
+#define ITEM(name, type)                                                               \
+    if (!(field = strsep(&line, "\t")) || !get_##type(field, &row->name)) return false;
+    ROW_LIST(ITEM)
+#undef ITEM
+    return !line;
+}
+
+/* The whole file, ended by a zero; empty when there is none. */
+static char *slurp(const char *path, WeftError *err)
+{
+    FILE *file = fopen(path, "r");
+    if (!file && errno == ENOENT) return calloc(1, 1);
+    char *text = NULL;
+    size_t size = 0;
+    ssize_t got = -1;
+    if (file) {
+        errno = 0;
+        got = getdelim(&text, &size, 0, file);
+        const bool good = got >= 0 || feof(file);
+        fclose(file);
+        if (good && got < 0) {
+            free(text);
+            return calloc(1, 1);
+        }
+    }
+    if (got >= 0) return text;
+    free(text);
+    fail(err, "%s: %s", path, strerror(errno));
+    return NULL;
+}
+
+bool rows_read(const char *path, Rows *rows, WeftError *err)
+{
+    *rows = (Rows){.text = slurp(path, err)};
+    if (!rows->text) return false;
+    int lines = 0;
+    for (const char *at = rows->text; (at = strchr(at, '\n')); at++) lines++;
+    rows->row = calloc((size_t)lines + 1, sizeof *rows->row);
+    if (!rows->row) {
+        rows_close(rows);
+        return fail(err, "out of memory");
+    }
+    char *rest = rows->text;
+    for (int i = 0; i < lines; i++) {
+        char *line = strsep(&rest, "\n");
+        if (i && !row_parse(line, &rows->row[rows->count++])) {
+            rows_close(rows);
+            return fail(err, "%s: line %d: not a row of weft run", path, i + 1);
+        }
+    }
+    return true;
+}
+
+void rows_close(Rows *rows)
+{
+    free(rows->row);
+    free(rows->text);
+}

@@ -1,0 +1,51 @@
+/* rows.h: what a run leaves: tab-separated rows, one for each evaluation. */
+#pragma once
+
+#include "experiment.h"
+
+/* The columns, in their order: name, type, how it is printed. */
+// clang-format off
+#define ROW_LIST(X)                                                                      \
+    X(experiment, TEXT)  X(cell, TEXT)     X(length, COUNT)  X(seed, COUNT)              \
+    X(step, COUNT)       X(loss, NUMBER)   X(accuracy, NUMBER) X(digest, TEXT)           \
+    X(seconds, NUMBER)   X(isa, TEXT)      X(threads, COUNT) X(state, TEXT)              \
+    X(settings, TEXT)    X(command, TEXT)
+// clang-format on
+
+#define ROW_TEXT         const char *
+#define ROW_COUNT        uint64_t
+#define ROW_NUMBER       double
+#define ITEM(name, type) ROW_##type name;
+typedef struct Row {
+    ROW_LIST(ITEM)
+} Row;
+#undef ITEM
+
+/* State of a row: of a curve, the last of a grid point (three ways), or no training. */
+#define STATE_RUNNING  "running"
+#define STATE_SOLVED   "solved"
+#define STATE_SPENT    "spent"    /* the budget */
+#define STATE_DIVERGED "diverged" /* a loss that was not finite */
+#define STATE_BASELINE "baseline"
+
+static inline bool row_is_last(const Row *row)
+{
+    return row->state[0] == 's' || row->state[0] == 'd';
+}
+
+typedef struct Rows {
+    int count;
+    Row *row;
+    char *text; /* which the rows' strings point into */
+} Rows;
+
+/* A file that is not there has no rows; a last line without its end is no row. */
+bool rows_read(const char *path, Rows *rows, WeftError *err);
+void rows_close(Rows *rows);
+
+/* The file anew, whole or not at all: those rows that keep says yes to. */
+bool rows_rewrite(const char *path, const Rows *rows,
+                  bool (*keep)(const void *context, const Row *row),
+                  const void *context, WeftError *err);
+
+bool row_append(const char *path, const Row *row, WeftError *err);

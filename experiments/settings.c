@@ -1,0 +1,212 @@
+/* settings.c: see settings.h. */
+#include "settings.h"
+
+#include <string.h>
+
+#define LAYERS_MAX 32
+
+/* A built-in cell, or what weft_cell_open takes for a file. */
+bool cell_name_good(const char *name, WeftError *err)
+{
+    const char *names[256] = {NULL};
+    const char *end = strrchr(name, '.');
+    if (strchr(name, '/') || (end && !strcmp(end, ".cell"))) return true;
+    for (int i = 0; i < 255 && (names[i] = weft_cell_name(i)); i++)
+        if (!strcmp(names[i], name)) return true;
+    const char *near = weft_nearest(name, names);
+    return near ? fail(err, "no cell \"%s\": did you mean %s?", name, near)
+                : fail(err,
+                       "no cell \"%s\": weft cells lists them; a file's name ends in "
+                       ".cell",
+                       name);
+}
+
+static bool cells_read(const Option *option, const char *text, void *field,
+                       WeftError *err)
+{
+    char item[256];
+    int count = 0;
+    for (const char *rest = text; list_next(&rest, item, sizeof item); count++)
+        if (!cell_name_good(item, err)) return false;
+    if (option->max > 0 && count > option->max)
+        return fail(err, "--%s %s: expected one cell", option->name, text);
+    *(const char **)field = text;
+    return true;
+}
+
+static void cells_write(const Option *option, const void *field, char *text,
+                        size_t size)
+{
+    option_text.write(option, field, text, size);
+}
+
+const OptionKind option_cells = {cells_read, cells_write};
+
+static const char *const optimizers[] = {"sgd", "rmsprop", "adam", "adamw", NULL};
+static const char *const schedules[] = {"constant", "step", "cosine", NULL};
+
+#define FIELD(name) offsetof(Settings, name)
+
+// clang-format off
+const Option point_options[] = {
+    {"cell", "NAME", "a built-in cell (weft cells), or a file with equations", &option_cells, FIELD(cell), 0, 1, NULL},
+    {"seed", "N", "of parameters, data and dropout", &option_count, FIELD(seed), 0, 9e18, NULL},
+    {0},
+};
+const Option settings_options[] = {
+    {"hidden", "N", "hidden units of a layer", &option_int, FIELD(hidden), 1, 1e6, NULL},
+    {"layers", "N|LIST", "how many layers, or each: lstm:128,gru:64", &option_text, FIELD(layers), 0, 0, NULL},
+    {"both", NULL, "every layer runs forward and backward in time", &option_switch, FIELD(both), 0, 0, NULL},
+    {"embedding", "N", "width of a trained vector for each symbol; 0: one-hot", &option_int, FIELD(embedding), 0, 1e6, NULL},
+    {"dropout", "P", "between layers and before the head", &option_number, FIELD(dropout), 0, 0.99, NULL},
+    {"set", "NAME=X", "a size or const of the cell; more than one as a=1,b=2", &option_pairs, FIELD(set), 0, 0, NULL},
+    {"batch", "N", "rows of a mini-batch", &option_int, FIELD(batch), 1, 1e6, NULL},
+    {"chunk", "N", "steps between the cuts of the gradient; 0: never cut", &option_int, FIELD(chunk), 0, 1e7, NULL},
+    {"chunks-per-update", "N", "chunks whose gradients make one update", &option_int, FIELD(chunks_per_update), 1, 1e6, NULL},
+    {"steps", "N", "updates in all", &option_count, FIELD(steps), 0, 0, NULL},
+    {"every", "N", "updates between evaluations; 0: a tenth of all", &option_count, FIELD(every), 0, 0, NULL},
+    {"optimizer", "NAME", "sgd, rmsprop, adam or adamw", &option_choice, FIELD(optimizer), 0, 0, optimizers},
+    {"rate", "X", "learning rate", &option_number, FIELD(rate), 1e-12, 1e6, NULL},
+    {"momentum", "X", "of sgd", &option_number, FIELD(momentum), 0, 1, NULL},
+    {"decay", "X", "of the weights: L2, in adamw decoupled", &option_number, FIELD(decay), 0, 1e6, NULL},
+    {"schedule", "NAME", "of the rate: constant, step or cosine", &option_choice, FIELD(schedule), 0, 0, schedules},
+    {"warmup", "N", "updates in which the rate grows to its value", &option_count, FIELD(warmup), 0, 0, NULL},
+    {"period", "N", "updates between drops (step), of the wave (cosine); 0: --steps", &option_count, FIELD(period), 0, 0, NULL},
+    {"factor", "X", "of a drop (step), last rate / first rate (cosine)", &option_number, FIELD(factor), 0, 1e6, NULL},
+    {"clip", "X", "limit of the gradient's norm; 0: none", &option_number, FIELD(clip), 0, 1e30, NULL},
+    {"clip-value", "X", "limit of each element of the gradient; 0: none", &option_number, FIELD(clip_value), 0, 1e30, NULL},
+    {0},
+};
+// clang-format on
+
+void settings_write(const Settings *settings, char text[SETTINGS_TEXT])
+{
+    text[0] = 0;
+    options_write(point_options, settings, text, SETTINGS_TEXT);
+    options_write(settings_options, settings, text, SETTINGS_TEXT);
+}
+
+bool settings_parse(Settings *settings, char *text, WeftError *err)
+{
+    const OptionGroup groups[] = {
+        {"", point_options, settings}, {"", settings_options, settings}, {0}};
+    return options_parse(groups, text, err);
+}
+
+void settings_difference(const Settings *from, const Settings *to,
+                         char text[SETTINGS_TEXT])
+{
+    text[0] = 0;
+    options_difference(point_options, from, to, text, SETTINGS_TEXT);
+    options_difference(settings_options, from, to, text, SETTINGS_TEXT);
+}
+
+/* ---- layers
+ * --------------------------------------------------------------------------- */
+
+typedef struct Layers {
+    int count;
+    WeftLayer layer[LAYERS_MAX];
+    WeftCell *cell[LAYERS_MAX];
+} Layers;
+
+static void layers_close(Layers *layers)
+{
+    for (int i = 0; i < layers->count; i++) weft_cell_close(layers->cell[i]);
+}
+
+static bool layers_add(Layers *layers, const Settings *settings, const char *cell,
+                       int hidden, WeftError *err)
+{
+    if (layers->count == LAYERS_MAX)
+        return fail(err, "--layers %s: more than %d", settings->layers, LAYERS_MAX);
+    const int i = layers->count;
+    if (!weft_cell_open(cell, &layers->cell[i], err)) return false;
+    layers->layer[i] = (WeftLayer){.cell = layers->cell[i],
+                                   .hidden = hidden,
+                                   .both = settings->both,
+                                   .drop = i ? (float)settings->dropout : 0};
+    layers->count++;
+    return true;
+}
+
+/* "lstm:128", "lstm" or ":128"; what is absent is the settings'. */
+static bool layers_item(Layers *layers, const Settings *settings, char *item,
+                        WeftError *err)
+{
+    int hidden = settings->hidden;
+    char *colon = strrchr(item, ':');
+    if (colon) {
+        static const Option width = {.name = "layers", .min = 1, .max = 1e6};
+        if (!option_int.read(&width, colon + 1, &hidden, err)) return false;
+        *colon = 0;
+    }
+    return layers_add(layers, settings, *item ? item : settings->cell, hidden, err);
+}
+
+static bool layers_fill(Layers *layers, const Settings *settings, WeftError *err)
+{
+    const char *text = settings->layers;
+    if (!text[strspn(text, "0123456789")]) {
+        int count;
+        static const Option number = {.name = "layers", .min = 1, .max = LAYERS_MAX};
+        if (!option_int.read(&number, text, &count, err)) return false;
+        for (int i = 0; i < count; i++)
+            if (!layers_add(layers, settings, settings->cell, settings->hidden, err))
+                return false;
+        return true;
+    }
+    char item[256];
+    while (list_next(&text, item, sizeof item))
+        if (!layers_item(layers, settings, item, err)) return false;
+    return true;
+}
+
+/* A name must be known to one of the cells at least. */
+static bool set_any(void *to, const char *name, double value, WeftError *err)
+{
+    Layers *layers = to;
+    bool known = false;
+    for (int i = 0; i < layers->count; i++)
+        known |= weft_cell_set(layers->cell[i], name, value, err);
+    return known;
+}
+
+bool settings_net(const Settings *settings, WeftTeam *team, const WeftModel *shape,
+                  WeftNet **net, WeftError *err)
+{
+    Layers layers = {0};
+    WeftModel model = *shape;
+    bool good = layers_fill(&layers, settings, err) &&
+                pairs_each(settings->set, set_any, &layers, err);
+    model.layers = layers.layer;
+    model.layer_count = layers.count;
+    model.drop = (float)settings->dropout;
+    if (model.input == WEFT_SYMBOLS && settings->embedding) {
+        model.input = WEFT_EMBEDDING;
+        model.embedding = settings->embedding;
+    }
+    good = good && weft_net_open(team, &model, settings->seed, net, err);
+    layers_close(&layers);
+    return good;
+}
+
+WeftTrain settings_train(const Settings *settings, uint64_t updates)
+{
+    return (WeftTrain){
+        .updates = updates,
+        .chunk = settings->chunk,
+        .chunks_per_update = settings->chunk ? settings->chunks_per_update : 0,
+        .optimizer = (WeftOptimizer)settings->optimizer,
+        .rate = (float)settings->rate,
+        .momentum = (float)settings->momentum,
+        .weight_decay = (float)settings->decay,
+        .schedule = (WeftSchedule)settings->schedule,
+        .warmup = settings->warmup,
+        .period = settings->period ? settings->period : settings->steps,
+        .factor = (float)settings->factor,
+        .clip_norm = (float)settings->clip,
+        .clip_value = (float)settings->clip_value,
+        .seed = settings->seed,
+    };
+}

@@ -1,0 +1,49 @@
+/* settings.h: what a training is made of, apart from its data: model, budget,
+ * optimiser. */
+#pragma once
+
+#include "options.h"
+
+typedef struct Settings {
+    /* the model */
+    const char *cell;   /* a name or a file */
+    const char *layers; /* "2", or "lstm:128,gru:64" */
+    int hidden;
+    bool both;
+    int embedding; /* 0: symbols enter as one-hot vectors */
+    double dropout;
+    char set[PAIRS_SIZE];
+    /* a batch and an update */
+    int batch, chunk, chunks_per_update;
+    uint64_t steps, every, seed;
+    /* the optimiser */
+    int optimizer, schedule; /* WeftOptimizer, WeftSchedule */
+    double rate, momentum, decay;
+    uint64_t warmup, period;
+    double factor, clip, clip_value;
+} Settings;
+
+extern const Option point_options[];    /* cell and seed, which an experiment varies */
+extern const Option settings_options[]; /* all else */
+
+/* A comma-separated list of at most `max` cells (0: any number): names of built-in
+ * ones, or files, which are not opened yet. */
+extern const OptionKind option_cells;
+bool cell_name_good(const char *name, WeftError *err);
+
+#define SETTINGS_TEXT 4096 /* bytes that hold all settings as text */
+void settings_write(const Settings *settings, char text[SETTINGS_TEXT]);
+bool settings_parse(Settings *settings, char *text, WeftError *err);
+/* What changes in a call to get from one to the other: " --hidden '64'". */
+void settings_difference(const Settings *from, const Settings *to,
+                         char text[SETTINGS_TEXT]);
+
+/* Part of every declaration of settings: what hardly anybody changes. */
+#define SETTINGS_COMMON .layers = "1", .factor = 0.1, .clip = 1, .optimizer = WEFT_ADAM
+
+/* A net for data of this shape; its layers and dropout are the settings'. */
+bool settings_net(const Settings *settings, WeftTeam *team, const WeftModel *shape,
+                  WeftNet **net, WeftError *err);
+
+/* The training up to `updates` updates. */
+WeftTrain settings_train(const Settings *settings, uint64_t updates);

@@ -1,0 +1,326 @@
+/* train.c: `weft train`: a text, a table or a task, from the first update to the
+ * digest. */
+#include "progress.h"
+#include "saved.h"
+#include "verbs.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+typedef struct Options {
+    int threads;
+    const char *save, *resume;
+} Options;
+
+#define FIELD(name) offsetof(Options, name)
+// clang-format off
+static const Option run_options[] = {
+    {"threads", "N", "0: one for each usable physical core", &option_int, FIELD(threads), 0, 4096, NULL},
+    {"save", "FILE", "keep the net here: the last one, written at each evaluation", &option_text, FIELD(save), 0, 0, NULL},
+    {"resume", "FILE", "go on from here; only --steps and --every may differ", &option_text, FIELD(resume), 0, 0, NULL},
+    {0},
+};
+// clang-format on
+#undef FIELD
+
+/* ---- what is asked for
+ * ---------------------------------------------------------------- */
+
+typedef struct Job {
+    Options options;
+    Settings settings;
+    DataOptions data_options;
+    const char *kind, *name; /* of the data */
+} Job;
+
+static const Settings text_settings = {SETTINGS_COMMON, .cell = "lstm",
+                                       .hidden = 256,   .batch = 32,
+                                       .chunk = 50,     .chunks_per_update = 4,
+                                       .rate = 2e-3,    .schedule = WEFT_COSINE,
+                                       .steps = 5000,   .seed = 1};
+
+static const Settings table_settings = {SETTINGS_COMMON,
+                                        .cell = "lstm",
+                                        .hidden = 32,
+                                        .batch = 32,
+                                        .chunks_per_update = 1,
+                                        .rate = 2e-3,
+                                        .schedule = WEFT_COSINE,
+                                        .steps = 3000,
+                                        .seed = 1};
+
+static Settings task_settings(const char *name)
+{
+    const Experiment *task = experiment_find(name, NULL);
+    Settings settings = task->train;
+    settings.cell = "lstm";
+    return settings;
+}
+
+static Settings default_settings(const Job *job)
+{
+    if (!strcmp(job->kind, DATA_TABLE)) return table_settings;
+    if (!strcmp(job->kind, DATA_TASK)) return task_settings(job->name);
+    return text_settings;
+}
+
+static bool call_read(Job *job, const Verb *verb, int argc, char **argv, Call *call,
+                      WeftError *err)
+{
+    const OptionGroup groups[] = {
+        {"Options (of a text; a table or task has others)", run_options, &job->options},
+        {"The data", data_options, &job->data_options},
+        {"The model and its training", point_options, &job->settings},
+        {NULL, settings_options, &job->settings},
+        {0}};
+    return verb_call(verb, groups, argc, argv, call, err);
+}
+
+/* ---- the training
+ * --------------------------------------------------------------------- */
+
+typedef struct Run {
+    const Job *job;
+    WeftNet *net;
+    Data data;
+    double began, shown;  /* seconds */
+    uint64_t first;       /* update at which this process began */
+    double loss, updates; /* since the last evaluation */
+    bool finite;
+    int step, layer; /* where the loss stopped being finite */
+} Run;
+
+static const char *time_left(const Run *run, uint64_t update, char text[DURATION_SIZE])
+{
+    const double done = (double)(update - run->first),
+                 all = (double)run->job->settings.steps;
+    const double seconds = seconds_now() - run->began;
+    return duration_text(seconds / done * (all - (double)update), text);
+}
+
+static bool on_progress(void *context, const WeftProgress *progress)
+{
+    Run *run = context;
+    run->loss += progress->loss;
+    run->updates++;
+    run->finite = progress->finite;
+    run->step = progress->step;
+    run->layer = progress->layer;
+    const double now = seconds_now();
+    if (now - run->shown > 0.25) {
+        char left[DURATION_SIZE];
+        run->shown = now;
+        progress_live("update %" PRIu64 "/%" PRIu64
+                      "  loss %.4f  %.0f steps/s  %s left",
+                      progress->update, run->job->settings.steps, progress->loss,
+                      progress->tokens / fmax(progress->seconds, 1e-9),
+                      time_left(run, progress->update, left));
+    }
+    return progress->finite && !interrupt_asked();
+}
+
+static bool save(const Run *run, WeftError *err)
+{
+    const char *path = run->job->options.save;
+    return !path || weft_net_save(run->net, path, true, err);
+}
+
+static bool evaluate(Run *run, WeftError *err)
+{
+    char text[256], left[DURATION_SIZE];
+    double loss;
+    if (!run->data.score(&run->data, run->net, VALIDATION, text, &loss, err))
+        return false;
+    const uint64_t update = weft_net_updates(run->net);
+    progress_line("update %" PRIu64 "/%" PRIu64 "  loss %.4f  validation %s  %s left",
+                  update, run->job->settings.steps, run->loss / run->updates, text,
+                  time_left(run, update, left));
+    run->loss = run->updates = 0;
+    return save(run, err);
+}
+
+/* Between evaluations: the next multiple of `every`, or the end. */
+static uint64_t next_stop(const Settings *settings, uint64_t update)
+{
+    const uint64_t tenth = (settings->steps + 9) / 10;
+    const uint64_t every = settings->every ? settings->every : tenth;
+    const uint64_t next = (update / every + 1) * every;
+    return next < settings->steps ? next : settings->steps;
+}
+
+static bool train(Run *run, WeftError *err)
+{
+    const Settings *settings = &run->job->settings;
+    run->began = seconds_now();
+    run->first = weft_net_updates(run->net);
+    run->finite = true;
+    if (!save(run, err)) return false; /* a file that cannot be written is told now */
+    while (weft_net_updates(run->net) < settings->steps && !interrupt_asked()) {
+        const WeftTrain part =
+            settings_train(settings, next_stop(settings, weft_net_updates(run->net)));
+        if (!weft_train(run->net, &part, &run->data.train, on_progress, run, err))
+            return false;
+        if (!run->finite) return true;
+        if (!interrupt_asked() && !evaluate(run, err)) return false;
+    }
+    return !interrupt_asked() || save(run, err);
+}
+
+/* ---- from the call to the last line
+ * --------------------------------------------------- */
+
+static void say_interrupted(const Run *run)
+{
+    const char *path = run->job->options.save;
+    progress_line("interrupted after update %" PRIu64 " of %" PRIu64,
+                  weft_net_updates(run->net), run->job->settings.steps);
+    if (path)
+        progress_line("to go on: weft train --resume '%s' --save '%s'", path, path);
+    else
+        progress_line("nothing is kept: --save FILE would");
+}
+
+static Status finish(Run *run, int threads, WeftError *err)
+{
+    char text[256];
+    double loss;
+    Status status = DONE;
+    if (!run->finite) {
+        fail(err,
+             "the loss stopped being finite at update %" PRIu64 ", step %d, layer %d",
+             weft_net_updates(run->net), run->step, run->layer);
+        status = FAILED;
+    } else if (interrupt_asked()) {
+        say_interrupted(run);
+        status = INTERRUPTED;
+    } else {
+        if (!run->data.score(&run->data, run->net, TEST, text, &loss, err))
+            return FAILED;
+        progress_line("test: %s", text);
+    }
+    progress_line("digest: %016" PRIx64 "  isa: %s  threads: %d",
+                  weft_net_digest(run->net), weft_isa(), threads);
+    return status;
+}
+
+static Status run_net(Run *run, WeftTeam *team, WeftError *err)
+{
+    char time[DURATION_SIZE];
+    const Job *job = run->job;
+    if (!run->data.note(&run->data, run->net, err) ||
+        !saved_note(run->net, job->name, &job->settings, &job->data_options, err))
+        return FAILED;
+    progress_line("net: %zu parameters, %d threads, %s", weft_net_parameters(run->net),
+                  weft_team_threads(team), weft_isa());
+    if (run->data.baselines && !run->data.baselines(&run->data, err)) return FAILED;
+    interrupt_watch();
+    if (!train(run, err)) return FAILED;
+    progress_line("trained for %s", duration_text(seconds_now() - run->began, time));
+    return finish(run, weft_team_threads(team), err);
+}
+
+static Status run_fresh(const Job *job, WeftTeam *team, WeftError *err)
+{
+    Run run = {.job = job};
+    if (!data_open(job->kind, job->name, &job->data_options, &job->settings, NULL,
+                   &run.data, err))
+        return FAILED;
+    Status status = FAILED;
+    if (settings_net(&job->settings, team, &run.data.shape, &run.net, err)) {
+        status = run_net(&run, team, err);
+        weft_net_close(run.net);
+    }
+    run.data.close(&run.data);
+    return status;
+}
+
+/* What a resumed training may not change. */
+static bool same(const Settings *saved, Settings given, WeftError *err)
+{
+    char text[SETTINGS_TEXT];
+    given.steps = saved->steps;
+    given.every = saved->every;
+    settings_difference(saved, &given, text);
+    return !*text ||
+           fail(err, "--resume: only --steps and --every may differ, not%s", text);
+}
+
+static Status run_resumed(Job *job, const Saved *saved, WeftError *err)
+{
+    Run run = {.job = job, .net = saved->net};
+    if (!same(&saved->settings, job->settings, err)) return BAD_CALL;
+    if (!data_open(job->kind, job->name, &job->data_options, &job->settings, NULL,
+                   &run.data, err))
+        return FAILED;
+    Status status = FAILED;
+    if (run.data.shape.inputs != weft_net_model(run.net)->inputs)
+        fail(err, "%s is not the data that the net was trained on", job->name);
+    else
+        status = run_net(&run, saved->team, err);
+    run.data.close(&run.data);
+    return status;
+}
+
+/* The options are read again: over the saved settings, or over the defaults of the
+ * data. */
+static Status resume(Job *job, const Verb *verb, int argc, char **argv, WeftError *err)
+{
+    Saved saved;
+    Call call;
+    if (!saved_open(job->options.resume, job->options.threads, &saved, err))
+        return FAILED;
+    job->settings = saved.settings;
+    job->data_options = saved.options;
+    Status status = BAD_CALL;
+    if (call_read(job, verb, argc, argv, &call, err)) {
+        job->kind = saved.kind;
+        job->name = call.words ? call.word[0] : saved.name;
+        status = run_resumed(job, &saved, err);
+    }
+    saved_close(&saved);
+    return status;
+}
+
+static Status start(Job *job, const Verb *verb, int argc, char **argv, WeftError *err)
+{
+    Call call;
+    WeftTeam *team;
+    job->settings = default_settings(job);
+    job->data_options = (DataOptions){DATA_OPTIONS_COMMON};
+    if (!call_read(job, verb, argc, argv, &call, err)) return BAD_CALL;
+    if (!weft_team_open(job->options.threads, &team, err)) return FAILED;
+    const Status status = run_fresh(job, team, err);
+    weft_team_close(team);
+    return status;
+}
+
+static Status train_run(const Verb *verb, int argc, char **argv, WeftError *err)
+{
+    Job job = {.settings = text_settings, .data_options = {DATA_OPTIONS_COMMON}};
+    Call call;
+    if (!call_read(&job, verb, argc, argv, &call, err)) return call.status;
+    if (job.options.resume) return resume(&job, verb, argc, argv, err);
+    if (!call.words) {
+        fail(err, "expected DATA: a text, a .csv with --target, or a task");
+        return BAD_CALL;
+    }
+    job.name = call.word[0];
+    job.kind = data_kind(job.name);
+    return start(&job, verb, argc, argv, err);
+}
+
+const Verb train_verb = {
+    "train",
+    "[DATA]",
+    "train on a text, a table or a task, and score what was held out\n\n"
+    "DATA is a text file (characters are predicted), a .csv with --target (its next\n"
+    "values are forecast), or a task (adding). Budgets are updates. The net that "
+    "--save\n"
+    "keeps is the last one, not the best on validation; Ctrl-C and SIGTERM finish the\n"
+    "update, save, say how to go on, and end with status 130. The last line is the "
+    "digest\n"
+    "of the parameters: the same on any machine and for any number of threads.",
+    0,
+    1,
+    train_run};
