@@ -170,6 +170,25 @@ static void pack_rows(int n, int k, const float *w, size_t w_k, float *to)
             v_store(to + v * LANES, v_part(w + v * LANES, lanes_of(n - v * LANES)));
 }
 
+/* Squares of LANES x LANES, from columns j that are rows of w. */
+static void pack_turned(int n, int k, const float *w, size_t w_n, float *to)
+{
+    for (int p = 0; p < k; p += LANES)
+        for (int v = 0; v < TILE_VECTORS; v++) {
+            const int left = k - p < LANES ? k - p : LANES;
+            float *const at = to + p * PANEL + v * LANES;
+            vf r[LANES];
+            UNROLL for (int i = 0; i < LANES; i++)
+            {
+                const int j = v * LANES + i;
+                r[i] = j < n ? v_load(w + (size_t)j * w_n + p) : v_zero();
+            }
+            v_transpose(r);
+            UNROLL for (int i = 0; i < LANES; i++) if (i < left)
+                v_store(at + i * PANEL, r[i]);
+        }
+}
+
 static void pack_any(int n, int k, const float *w, size_t w_n, size_t w_k, float *to)
 {
     for (int p = 0; p < k; p++, w += w_k, to += PANEL)
@@ -184,6 +203,8 @@ void ISA(pack)(int n, int k, const float *w, size_t w_n, size_t w_k, float *pack
         float *const to = packed + (size_t)j * (size_t)k;
         if (w_n == 1)
             pack_rows(columns, k, from, w_k, to);
+        else if (w_k == 1)
+            pack_turned(columns, k, from, w_n, to);
         else
             pack_any(columns, k, from, w_n, w_k, to);
     }

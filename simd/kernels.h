@@ -119,8 +119,8 @@ typedef struct UpdateRates {
     X(double, sum, (size_t n, const float *a))                                         \
     X(double, sum_squares, (size_t n, const float *a))                                 \
     /* loss[r] = w[r] (log sum exp a[r] - a[r][label[r]]), in nats; da[r][j] = w[r]    \
-     * scale (softmax(a[r])[j] - [j == label[r]]); p[r] = softmax, no loss, when label             \
-     * is NULL (then da is p). w NULL: 1. */                                                         \
+     * scale (softmax(a[r])[j] - [j == label[r]]); p[r] = softmax, no loss, when label \
+     * is NULL (then da is p). w NULL: 1. */                                           \
     X(void, softmax,                                                                   \
       (int rows, int n, const float *a, size_t a_row, const int32_t *label,            \
        const float *w, float scale, float *loss, float *da, size_t da_row))            \
@@ -139,9 +139,9 @@ typedef struct UpdateRates {
       (int rows, int n, uint64_t seed, uint64_t stream, uint64_t index,                \
        uint64_t index_row, float p, float *y, size_t y_row))                           \
     /* Optimisers: w, m, v [n] change in place; g after scale and limit is written     \
-     * back. sgd: m = momentum m + g; w -= rate m. rmsprop: v = beta2 v + (1-beta2)                \
-     * g^2; w -= rate g / (sqrt v + epsilon). adam: m, v as Kingma & Ba 2015; w -=                \
-     * rate (m correct1) / (sqrt(v correct2) + epsilon). */                                       \
+     * back. sgd: m = momentum m + g; w -= rate m. rmsprop: v = beta2 v + (1-beta2)    \
+     * g^2; w -= rate g / (sqrt v + epsilon). adam: m, v as Kingma & Ba 2015; w -=     \
+     * rate (m correct1) / (sqrt(v correct2) + epsilon). */                            \
     X(void, sgd, (size_t n, float *w, float *g, float *m, const UpdateRates *r))       \
     X(void, rmsprop, (size_t n, float *w, float *g, float *v, const UpdateRates *r))   \
     X(void, adam,                                                                      \

@@ -1,23 +1,26 @@
 /* lanes.h: the lane vocabulary, and its one-lane version.
  *
  * A file that includes this one is compiled once per instruction set; what it exports
- * is named ISA(name). CMake gives ISA_NAME and LANES.
- *
- *   vf  LANES floats               vm  LANES truths
- *   v_load(p)  v_store(p, v)       LANES floats at any address
- *   v_part(p, n)  v_keep(p, v, n)  the first n <= LANES only: others are read as 0, not
- * touched v_first(v, n)                  v with lanes n and up set to 0 v_set(x)
- * v_zero()             every lane x; +0 v_add v_sub v_mul v_div v_sqrt v_neg v_abs
- * IEEE, rounded once v_fma(a, b, c)  v_fnma(a, b, c)                 a b + c and c - a
- * b, rounded once v_more(a, b)  v_select(m, a, b)                 a > b; m ? a : b
- *   v_max(a, b)  v_min(a, b)                        a > b ? a : b; a < b ? a : b
- *   v_sum(v)                                        the lanes: halves added until one
- * is left v_exp v_log v_log1p v_tanh                      SLEEF's finz_ functions
- *   TILE_ROWS, TILE_VECTORS                         the register tile of gemm.c;
- * TILE_LIST names 1 .. TILE_ROWS
+ * is named ISA(name). CMake gives ISA_NAME and LANES. */
+
+// clang-format off
+/*  vf  LANES floats                 vm  LANES truths
+ *  v_load(p)  v_store(p, v)         LANES floats at any address
+ *  v_part(p, n)  v_keep(p, v, n)    the first n <= LANES only: others are 0, or not touched
+ *  v_first(v, n)                    v with lanes n and up set to 0
+ *  v_set(x)  v_zero()               every lane x; +0
+ *  v_add v_sub v_mul v_div v_sqrt v_neg v_abs    IEEE, rounded once
+ *  v_fma(a, b, c)  v_fnma(a, b, c)  a b + c and c - a b, rounded once
+ *  v_more(a, b)  v_select(m, a, b)  a > b; m ? a : b
+ *  v_max(a, b)  v_min(a, b)         a > b ? a : b; a < b ? a : b
+ *  v_sum(v)                         of the lanes: halves are added until one is left
+ *  v_transpose(r)                   rows r[LANES] become columns
+ *  v_exp v_log v_log1p v_tanh       SLEEF's finz_ functions
+ *  TILE_ROWS, TILE_VECTORS          the register tile of gemm.c; TILE_LIST: 1 .. TILE_ROWS
  *
  * Every word gives a lane the same bits on every instruction set, NaNs apart. v_max and
  * v_min flush a denormal that they let through, as x86 does. */
+// clang-format on
 #pragma once
 
 #ifndef ISA_NAME
@@ -77,6 +80,7 @@ static inline vf v_log(vf a)                           { return scalar_float()->
 static inline vf v_log1p(vf a)                         { return scalar_float()->log1p(a); }
 static inline vf v_tanh(vf a)                          { return scalar_float()->tanh(a); }
 static inline float v_sum(vf a)                        { return a; }
+static inline void v_transpose(vf r[LANES])            { (void)r; }
 #if defined __x86_64__
 static inline vf v_max(vf a, vf b) { return _mm_cvtss_f32(_mm_max_ss(_mm_set_ss(a), _mm_set_ss(b))); }
 static inline vf v_min(vf a, vf b) { return _mm_cvtss_f32(_mm_min_ss(_mm_set_ss(a), _mm_set_ss(b))); }

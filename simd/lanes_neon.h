@@ -68,3 +68,12 @@ static inline float v_sum(vf v)
     const float32x2_t s = vadd_f32(vget_low_f32(v), vget_high_f32(v));
     return vget_lane_f32(s, 0) + vget_lane_f32(s, 1);
 }
+
+static inline void v_transpose(vf r[4])
+{
+    const float32x4x2_t s = vtrnq_f32(r[0], r[1]), t = vtrnq_f32(r[2], r[3]);
+    r[0] = vcombine_f32(vget_low_f32(s.val[0]), vget_low_f32(t.val[0]));
+    r[1] = vcombine_f32(vget_low_f32(s.val[1]), vget_low_f32(t.val[1]));
+    r[2] = vcombine_f32(vget_high_f32(s.val[0]), vget_high_f32(t.val[0]));
+    r[3] = vcombine_f32(vget_high_f32(s.val[1]), vget_high_f32(t.val[1]));
+}
