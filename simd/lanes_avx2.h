@@ -39,7 +39,6 @@ static inline vf v_max(vf a, vf b)               { return _mm256_max_ps(a, b); }
 static inline vf v_min(vf a, vf b)               { return _mm256_min_ps(a, b); }
 static inline vf v_exp(vf a)                     { return Sleef_finz_expf8_u10avx2(a); }
 static inline vf v_log(vf a)                     { return Sleef_finz_logf8_u10avx2(a); }
-static inline vf v_log1p(vf a)                   { return Sleef_finz_log1pf8_u10avx2(a); }
 static inline vf v_tanh(vf a)                    { return Sleef_finz_tanhf8_u35avx2(a); }
 // clang-format on
 

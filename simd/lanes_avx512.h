@@ -40,7 +40,6 @@ static inline vf v_max(vf a, vf b)               { return _mm512_max_ps(a, b); }
 static inline vf v_min(vf a, vf b)               { return _mm512_min_ps(a, b); }
 static inline vf v_exp(vf a)                     { return Sleef_finz_expf16_u10avx512f(a); }
 static inline vf v_log(vf a)                     { return Sleef_finz_logf16_u10avx512f(a); }
-static inline vf v_log1p(vf a)                   { return Sleef_finz_log1pf16_u10avx512f(a); }
 static inline vf v_tanh(vf a)                    { return Sleef_finz_tanhf16_u35avx512f(a); }
 // clang-format on
 

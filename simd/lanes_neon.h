@@ -59,7 +59,6 @@ static inline vf v_max(vf a, vf b)               { return v_flush(v_select(v_mor
 static inline vf v_min(vf a, vf b)               { return v_flush(v_select(v_more(b, a), a, b)); }
 static inline vf v_exp(vf a)                     { return Sleef_finz_expf4_u10advsimd(a); }
 static inline vf v_log(vf a)                     { return Sleef_finz_logf4_u10advsimd(a); }
-static inline vf v_log1p(vf a)                   { return Sleef_finz_log1pf4_u10advsimd(a); }
 static inline vf v_tanh(vf a)                    { return Sleef_finz_tanhf4_u35advsimd(a); }
 // clang-format on
 

@@ -26,8 +26,7 @@ typedef struct Mathematics {
 
 static const Mathematics fused = {
     .fma = true,
-    .f   = {Sleef_finz_expf1_u10purecfma, Sleef_finz_logf1_u10purecfma,
-            Sleef_finz_log1pf1_u10purecfma, Sleef_finz_tanhf1_u35purecfma},
+    .f   = {Sleef_finz_expf1_u10purecfma, Sleef_finz_logf1_u10purecfma,  Sleef_finz_tanhf1_u35purecfma},
     .pow = Sleef_finz_powd1_u10purecfma,
 #define ITEM(name) .name = Sleef_finz_##name##d1_u10purecfma,
     DOUBLE_LIST(ITEM)
@@ -37,8 +36,7 @@ static const Mathematics fused = {
 #if defined __x86_64__
 static const Mathematics plain = {
     .fma = false,
-    .f   = {Sleef_cinz_expf1_u10purec, Sleef_cinz_logf1_u10purec,
-            Sleef_cinz_log1pf1_u10purec, Sleef_cinz_tanhf1_u35purec},
+    .f   = {Sleef_cinz_expf1_u10purec, Sleef_cinz_logf1_u10purec,  Sleef_cinz_tanhf1_u35purec},
     .pow = Sleef_cinz_powd1_u10purec,
 #define ITEM(name) .name = Sleef_cinz_##name##d1_u10purec,
     DOUBLE_LIST(ITEM)

@@ -18,7 +18,7 @@ double scalar_expm1(double x);
 
 /* The same for float, as the one-lane kernels use them. */
 typedef struct ScalarFloat {
-    float (*exp)(float), (*log)(float), (*log1p)(float), (*tanh)(float);
+    float (*exp)(float), (*log)(float), (*tanh)(float);
 } ScalarFloat;
 const ScalarFloat *scalar_float(void);
 bool scalar_fma(void); /* the CPU has FMA */

@@ -54,8 +54,8 @@ static inline double softplus(double a)
     X(relu,       0,   a > 0 ? a : 0)                                                    \
     X(abs,        0,   fabs(a))                                                          \
     X(sqrt,       0.5, sqrt(a))                                                          \
-    X(softplus,   2.5, softplus(a))                                                      \
-    X(logsigmoid, 2.5, -softplus(-a))                                                    \
+    X(softplus,   3.5, softplus(a))                                                      \
+    X(logsigmoid, 3.5, -softplus(-a))                                                    \
     X(dsigmoid,   1.5, a *(double)(float)(b * (1 - b)))                                                \
     X(dtanh,      1,   a *(double)(float)(1 - b * b))                                                  \
     X(drelu,      0,   b > 0 ? a : 0)                                                    \

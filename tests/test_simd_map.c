@@ -33,7 +33,7 @@ static void run_in_place(const Kernels *k, const void *context, float *y)
 }
 
 /* y is f rounded, with so much error. A result that underflows may be kept or flushed;
- * what SLEEF's log1p halves on its way may be flushed too, hence 2 FLT_MIN. */
+ * what log1p halves on its way may be flushed too, hence 2 FLT_MIN. */
 static bool near(Pointwise f, double a, double b, double c, float y)
 {
     const double exact = f.value(a, b, c), off = fabs((double)y - exact);
