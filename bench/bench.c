@@ -196,6 +196,11 @@ void bench_map(void)
 
 void bench_all(void)
 {
+    char why[256];
+    if (!isa_select(NULL, why, sizeof why)) {
+        fprintf(stderr, "weft-bench: %s\n", why);
+        exit(2);
+    }
     isa_flush();
 #define ITEM(name) bench_##name();
     BENCH_LIST(ITEM)

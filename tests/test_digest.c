@@ -1,0 +1,89 @@
+/* test_digest.c: the bits of ten updates are the same on every instruction set and
+ * machine.
+ *
+ * The digests were written down once, on AVX2; scalar, AVX-512 and NEON reach them,
+ * natively or under an emulator. A change of results changes them: say so in the
+ * commit. */
+#include "../core/weft.h"
+#include "../simd/isa.h"
+
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { SYMBOLS = 11, STEPS = 12, ROWS = 3, HIDDEN = 12 };
+
+typedef struct Pin {
+    const char *cell;
+    uint64_t digest;
+} Pin;
+
+static const Pin pins[] = {
+    {"rnn", 0},
+    {"lstm", 0x3febc11b7b15e009},
+    {"gru", 0x6c8ab2f16b5794c9},
+    {"mlstm", 0x87531fb98edd8306},
+};
+
+/* Symbols that can be predicted: each is the last plus 1, 2 or 3. */
+static bool fill(void *context, uint64_t index, WeftBatch *batch, WeftError *err)
+{
+    (void)context;
+    (void)err;
+    for (int b = 0; b < batch->rows; b++) {
+        uint32_t at = weft_random_below(5, 1, index * ROWS + (uint64_t)b, SYMBOLS);
+        for (int t = 0; t < batch->steps; t++) {
+            const int i = t * batch->rows + b;
+            const uint64_t draw = (index * STEPS + (uint64_t)t) * ROWS + (uint64_t)b;
+            batch->symbol[i] = (int32_t)at;
+            at = (at + 1 + weft_random_below(5, 2, draw, 3)) % SYMBOLS;
+            batch->label[i] = (int32_t)at;
+        }
+    }
+    return true;
+}
+
+static uint64_t train(const char *cell_name, const char *isa)
+{
+    WeftError err = {""};
+    WeftTeam *team;
+    WeftCell *cell;
+    WeftNet *net;
+    setenv("WEFT_ISA", isa, 1);
+    cr_assert(weft_team_open(2, &team, &err), "%s", err.text);
+    cr_assert(weft_cell_open(cell_name, &cell, &err), "%s", err.text);
+    const WeftLayer layers[] = {{.cell = cell, .hidden = HIDDEN},
+                                {.cell = cell, .hidden = HIDDEN, .drop = 0.25f}};
+    const WeftModel model = {.input = WEFT_SYMBOLS,
+                             .inputs = SYMBOLS,
+                             .layers = layers,
+                             .layer_count = 2,
+                             .outputs = SYMBOLS,
+                             .loss = WEFT_SOFTMAX};
+    const WeftSource source = {NULL, fill, STEPS, ROWS};
+    const WeftTrain how = {.updates = 10,
+                           .chunk = 4,
+                           .optimizer = WEFT_ADAM,
+                           .rate = 0.01f,
+                           .clip_norm = 1,
+                           .schedule = WEFT_COSINE,
+                           .seed = 3};
+    cr_assert(weft_net_open(team, &model, 1, &net, &err), "%s", err.text);
+    cr_assert(weft_train(net, &how, &source, NULL, NULL, &err), "%s", err.text);
+    const uint64_t digest = weft_net_digest(net);
+    weft_net_close(net);
+    weft_cell_close(cell);
+    weft_team_close(team);
+    return digest;
+}
+
+Test(digest, ten_updates_have_the_bits_that_were_written_down)
+{
+    for (size_t i = 0; i < sizeof pins / sizeof *pins; i++)
+        for (int s = 0; isa_set(s); s++) {
+            const uint64_t digest = train(pins[i].cell, isa_set(s)->isa);
+            cr_expect(digest == pins[i].digest,
+                      "%s on %s: %016" PRIx64 ", not %016" PRIx64, pins[i].cell,
+                      isa_set(s)->isa, digest, pins[i].digest);
+        }
+}
