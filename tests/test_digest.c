@@ -19,7 +19,7 @@ typedef struct Pin {
 } Pin;
 
 static const Pin pins[] = {
-    {"rnn", 0},
+    {"rnn", 0xa55570dca0d822bf},
     {"lstm", 0x3febc11b7b15e009},
     {"gru", 0x6c8ab2f16b5794c9},
     {"mlstm", 0x87531fb98edd8306},

@@ -17,6 +17,7 @@ typedef struct Draft {
     size_t length;
     char name[NAMES][16]; /* vectors [hidden] that may be read */
     int names;
+    bool kinked;
 } Draft;
 
 static int below(Draft *d, int n)
@@ -47,35 +48,42 @@ static const char *any(Draft *d)
     return d->name[below(d, d->names)];
 }
 
+/* One kink in a cell is enough: with many, every point drawn is near one. */
+static void write_kinked(Draft *d, const char *a, const char *b)
+{
+    static const char *const kinked[][3] = {{"relu(", " - W0 x) + ", ""},
+                                            {"abs(", " + W1 x) * ", ""},
+                                            {"max(", ", W1 x) - ", ""},
+                                            {"min(W0 x, ", ") + ", ""}};
+    static const char *const smooth[][3] = {{"softplus(", ") + 0.2 * ", ""},
+                                            {"logsigmoid(", ") * ", ""},
+                                            {"", " - stop(", ")"},
+                                            {"norm(", ") + 0.1 * ", ""}};
+    const char *const *const part = (d->kinked ? smooth : kinked)[below(d, 4)];
+    write_text(d, "%s%s%s%s%s\n", part[0], a, part[1], b, part[2]);
+    d->kinked = true;
+}
+
 /* v<i> = some function of values there are; of moderate size, so that chains stay tame.
  */
 static void write_equation(Draft *d, int i)
 {
-    static const char *const one[] = {"tanh",     "sigmoid",   "norm", "stop",
-                                      "abs",      "-",         "relu", "0.5 * mean",
-                                      "softplus", "logsigmoid"};
-    write_text(d, "v%d = ", i);
     const char *const a = any(d), *const b = any(d), *const c = any(d);
+    const int j = below(d, 3), k = below(d, 3);
+    write_text(d, "v%d = ", i);
+    // clang-format off
     switch (below(d, 9)) {
-    case 0:
-        write_text(d, "%s(%s + %s) + 0.3 * %s\n", one[below(d, 10)], a, b, c);
-        break;
-    case 1: write_text(d, "tanh(U%d (%s * %s) + %s)\n", below(d, 3), a, b, c); break;
-    case 2: write_text(d, "%s - U%d %s + b%d\n", c, below(d, 3), a, below(d, 2)); break;
-    case 3:
-        write_text(d, "sigmoid(W%d x + U%d %s) * %s\n", below(d, 2), below(d, 3), a, b);
-        break;
-    case 4: write_text(d, "max(%s, %s) - min(%s, 0.2)\n", a, b, c); break;
-    case 5:
-        write_text(d, "%s * (1 - %s) + %s / (1.5 + %s * %s)\n", a, b, c, b, b);
-        break;
-    case 6:
-        write_text(d, "U%d^T U%d %s + p * sqrt(1 + %s * %s)\n", below(d, 3),
-                   below(d, 3), a, b, b);
-        break;
-    case 7: write_text(d, "exp(-abs(%s)) + log(2 + %s * %s)\n", a, b, b); break;
+    case 0: write_kinked(d, a, b); break;
+    case 1: write_text(d, "tanh(U%d (%s * %s) + %s)\n", j, a, b, c); break;
+    case 2: write_text(d, "%s - U%d %s + b%d\n", c, j, a, k % 2); break;
+    case 3: write_text(d, "sigmoid(W%d x + U%d %s) * %s\n", j % 2, k, a, b); break;
+    case 4: write_text(d, "0.5 * mean(%s - %s) + %s\n", a, b, c); break;
+    case 5: write_text(d, "%s * (1 - %s) + %s / (1.5 + %s * %s)\n", a, b, c, b, b); break;
+    case 6: write_text(d, "U%d^T U%d %s + p * sqrt(1 + %s * %s)\n", j, k, a, b, b); break;
+    case 7: write_text(d, "exp(-%s * %s) + log(2 + %s * %s)\n", a, a, b, b); break;
     default: write_text(d, "s * %s + dot(%s, %s) / hidden\n", a, b, c); break;
     }
+    // clang-format on
     add_name(d, "v", i);
 }
 
@@ -103,9 +111,9 @@ static void write_cell(Draft *d, uint64_t cell)
     for (int i = 0; i < equations; i++) write_equation(d, i);
     if (below(d, 2)) {
         write_rest(d, "h1");
-        write_text(d, "h2' = %s\n", below(d, 3) ? any(d) : "h1'");
+        write_text(d, "h2' = %s\n", below(d, 3) ? "sigmoid(h1' - h2)" : "h1'");
     } else {
-        write_text(d, "h2' = 0.5 * %s\n", any(d));
+        write_text(d, "h2' = 0.5 * tanh(%s)\n", any(d));
         write_rest(d, "h1");
     }
 }
