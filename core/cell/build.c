@@ -41,8 +41,7 @@ static const char *text_of(const Build *b, size_t at)
     return b->cell->text + at;
 }
 
-/* ---- sizes
- * ---------------------------------------------------------------------------- */
+/* ---- sizes ---- */
 
 static bool eval_dim(Build *b, const Dim *dim, int *size)
 {
@@ -104,8 +103,7 @@ static bool eval_sizes(Build *b, int input, int hidden)
     return true;
 }
 
-/* ---- shapes in messages
- * --------------------------------------------------------------- */
+/* ---- shapes in messages ---- */
 
 typedef struct Spelling {
     char text[200];
@@ -139,8 +137,7 @@ static Axis axis_of(const Build *b, const Dim *dim)
     return (Axis){b->cell->symbol[first].name, strlen(b->cell->symbol[first].name)};
 }
 
-/* ---- nodes
- * ---------------------------------------------------------------------------- */
+/* ---- nodes ---- */
 
 static int add(Build *b, Node node)
 {
@@ -191,8 +188,7 @@ static int make_binary(Build *b, const Expr *e, Op op, const char *what)
     return add_op(b, op, &shape, first, second);
 }
 
-/* ---- functions
- * ------------------------------------------------------------------------ */
+/* ---- functions ---- */
 
 static int make_unary(Build *b, const Expr *e)
 {
@@ -324,8 +320,7 @@ const Function cell_functions[] = {
 };
 // clang-format on
 
-/* ---- expressions
- * ---------------------------------------------------------------------- */
+/* ---- expressions ---- */
 
 static int make_name(Build *b, const Expr *e)
 {
@@ -456,8 +451,7 @@ static bool make_equation(Build *b, const Symbol *s)
     return true;
 }
 
-/* ---- the whole cell
- * ------------------------------------------------------------------- */
+/* ---- the whole cell ---- */
 
 static const char *keep_name(Build *b, const char *name, const char *prime)
 {

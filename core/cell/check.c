@@ -72,8 +72,7 @@ typedef struct Check {
     float *draw;       /* [longest parameter] */
 } Check;
 
-/* ---- memory
- * --------------------------------------------------------------------------- */
+/* ---- memory ---- */
 
 static Tensor *add_tensor(Check *c, const char *kind, const char *name,
                           const Shape *shape, int count, double *value)
@@ -163,8 +162,7 @@ static void check_place(Check *c, Arena *arena)
     }
 }
 
-/* ---- the point
- * ------------------------------------------------------------------------ */
+/* ---- the point ---- */
 
 /* Streams of random numbers; the parameters' initialisers have their own. */
 enum { DRAW_INIT, DRAW_NOISE, DRAW_X, DRAW_DY, DRAW_DLEAVE, DRAW_DIRECTION };
@@ -244,8 +242,7 @@ static bool draw_point(Check *c, int attempt)
     return true;
 }
 
-/* ---- in double: derived against differences
- * ------------------------------------------- */
+/* ---- in double: derived against differences ---- */
 
 static double loss(Check *c, bool *crossed)
 {
@@ -389,8 +386,7 @@ static bool check_differences(Check *c)
                  c->name, TRIES);
 }
 
-/* ---- in float: the program that trains
- * ------------------------------------------------ */
+/* ---- in float: the program that trains ---- */
 
 /* What the program works on, all rows side by side: [STEPS][ROWS][n]. */
 typedef struct Run {
@@ -557,8 +553,7 @@ static bool check_program(Check *c)
     return good;
 }
 
-/* ---- the report
- * ----------------------------------------------------------------------- */
+/* ---- the report ---- */
 
 static void print_line(const Tensor *t, FILE *out, bool good)
 {

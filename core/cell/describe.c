@@ -23,8 +23,7 @@ typedef struct Description {
     int *uses;    /* [nodes] */
 } Description;
 
-/* ---- names
- * ---------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 static void set_label(Description *d, int node, const char *before, const char *name,
                       const char *after)
@@ -105,8 +104,7 @@ static void label_nodes(Description *d)
     }
 }
 
-/* ---- expressions
- * ---------------------------------------------------------------------- */
+/* ---- expressions ---- */
 
 /* How tightly an operation binds. */
 enum { LOOSE, SUM, TERM, PRODUCT, TIGHT };
@@ -215,8 +213,7 @@ static void write_node(const Description *d, int node, int around, int depth)
         write_operation(d, node, around, depth);
 }
 
-/* ---- the page
- * ------------------------------------------------------------------------- */
+/* ---- the page ---- */
 
 static void write_equation(const Description *d, int node)
 {

@@ -98,8 +98,7 @@ static Real chain(double v, double carried, double terms, int n)
     return (Real){v, real_error(carried, terms, n), carried, terms};
 }
 
-/* ---- nodes
- * ---------------------------------------------------------------------------- */
+/* ---- nodes ---- */
 
 const Real *eval_at(const Eval *e, int t, int node)
 {
@@ -261,8 +260,7 @@ static void eval_outer(Eval *e, int t, int node)
     }
 }
 
-/* ---- leaves
- * --------------------------------------------------------------------------- */
+/* ---- leaves ---- */
 
 static void fill(Eval *e, int t, int node, const double *values)
 {
@@ -361,8 +359,7 @@ static void eval_node(Eval *e, int t, int node)
     }
 }
 
-/* ---- the chain of steps
- * --------------------------------------------------------------- */
+/* ---- the chain of steps ---- */
 
 /* Terms of the chain that a node ends, whatever its order. */
 static int count_roundings(const Eval *e, int node)
@@ -443,8 +440,7 @@ double eval_loss(const Eval *e)
     return loss;
 }
 
-/* ---- gradients of parameters
- * ---------------------------------------------------------- */
+/* ---- gradients of parameters ---- */
 
 static void add_term(Real *to, Real d, Real x)
 {

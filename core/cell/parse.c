@@ -3,240 +3,17 @@
  * One token is looked at ahead. Names are looked up as they are read, so that an error
  * points at the first place that is wrong; what may be said below (outputs, starts of
  * states) is looked up at the end. */
-#include "syntax.h"
-
-#include <ctype.h>
-#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "nearest.h"
+#include "token.h"
 
 #define DEPTH_MAX   200  /* parentheses, and matrices in a row */
 #define SYMBOLS_MAX 1000 /* names of a cell */
 
-/* ---- errors with a place
- * -------------------------------------------------------------- */
-
-#define EXCERPT 76 /* columns shown of a long line */
-
-bool cell_error_v(const Cell *cell, size_t at, Error *err, const char *format,
-                  va_list list)
-{
-    if (!err) return false;
-    char message[480];
-    vsnprintf(message, sizeof message, format, list);
-
-    int line = 1;
-    size_t start = 0;
-    for (size_t i = 0; i < at; i++)
-        if (cell->text[i] == '\n') line++, start = i + 1;
-    const size_t column = at - start;
-    size_t end = at;
-    while (end < cell->length && cell->text[end] != '\n' && cell->text[end] != '\r')
-        end++;
-    if (column > EXCERPT / 2 && end - start > EXCERPT) start = at - EXCERPT / 2;
-    if (end - start > EXCERPT) end = start + EXCERPT;
-
-    char excerpt[EXCERPT + 1] = "", caret[EXCERPT + 2] = "";
-    for (size_t i = start; i < end; i++) /* a NUL must not hide the rest */
-        excerpt[i - start] = (char)(cell->text[i] ? cell->text[i] : '?');
-    for (size_t i = start; i < at; i++)
-        caret[i - start] = cell->text[i] == '\t' ? '\t' : ' ';
-    caret[at - start] = '^';
-    return error(err, "%.200s: line %d, column %zu: %s\n  %s\n  %s", cell->origin, line,
-                 column + 1, message, excerpt, caret);
-}
-
-bool cell_error(const Cell *cell, size_t at, Error *err, const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    cell_error_v(cell, at, err, format, list);
-    va_end(list);
-    return false;
-}
-
-static int line_of(const Cell *cell, size_t at)
-{
-    int line = 1;
-    for (size_t i = 0; i < at; i++) line += cell->text[i] == '\n';
-    return line;
-}
-
-/* ---- tokens
- * --------------------------------------------------------------------------- */
-
-/* A sign is a token by its character. */
-enum { TOKEN_END = 256, TOKEN_NEWLINE, TOKEN_NAME, TOKEN_NUMBER, TOKEN_TRANSPOSE };
-
-typedef struct Token {
-    int kind;
-    size_t at, length;
-    double value;                 /* NUMBER */
-    char name[CELL_NAME_MAX + 1]; /* NAME */
-} Token;
-
-typedef struct Parser {
-    Cell *cell;
-    Error *err;
-    bool failed; /* the first message is the one that counts */
-    Token token; /* the next one */
-    size_t at;   /* behind it */
-    int brackets, depth;
-    bool has_name;
-} Parser;
-
-__attribute__((format(printf, 3, 4))) static bool fail(Parser *p, size_t at,
-                                                       const char *format, ...)
-{
-    va_list list;
-    va_start(list, format);
-    if (!p->failed) cell_error_v(p->cell, at, p->err, format, list);
-    va_end(list);
-    p->failed = true;
-    return false;
-}
-
-static bool fail_memory(Parser *p)
-{
-    if (!p->failed) error(p->err, "%s: out of memory", p->cell->origin);
-    p->failed = true;
-    return false;
-}
-
-/* "expected ')', found 'x'" */
-static bool expected(Parser *p, const char *what)
-{
-    const Token *const t = &p->token;
-    if (t->kind == TOKEN_END) return fail(p, t->at, "expected %s, found the end", what);
-    if (t->kind == TOKEN_NEWLINE)
-        return fail(p, t->at, "expected %s, found the end of the line", what);
-    return fail(p, t->at, "expected %s, found '%.*s'", what,
-                (int)(t->length < 40 ? t->length : 40), p->cell->text + t->at);
-}
-
-static bool is_name_start(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_name(char c)
-{
-    return is_name_start(c) || is_digit(c);
-}
-
-static size_t skip_digits(const char *text, size_t at)
-{
-    while (is_digit(text[at])) at++;
-    return at;
-}
-
-/* Past spaces and comments; within brackets also past ends of lines. */
-static size_t skip_blanks(const Parser *p, size_t at)
-{
-    const char *const text = p->cell->text;
-    for (;; at++) {
-        if (text[at] == '#')
-            while (text[at] && text[at] != '\n') at++;
-        const char c = text[at];
-        if (c == ' ' || c == '\t' || c == '\r') continue;
-        if (c == '\n' && p->brackets) continue;
-        return at;
-    }
-}
-
-/* The same in every locale. */
-static double to_double(const char *digits)
-{
-    const locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!c) return NAN;
-    const double value = strtod_l(digits, NULL, c);
-    freelocale(c);
-    return value;
-}
-
-static void read_number(Parser *p, Token *t)
-{
-    const char *const text = p->cell->text;
-    size_t end = skip_digits(text, t->at);
-    if (text[end] == '.') end = skip_digits(text, end + 1);
-    if (text[end] == 'e' || text[end] == 'E') {
-        const bool sign = text[end + 1] == '-' || text[end + 1] == '+';
-        const size_t exponent = end + 1 + sign;
-        if (is_digit(text[exponent])) end = skip_digits(text, exponent);
-    }
-    char digits[64];
-    t->kind = TOKEN_NUMBER;
-    t->length = end - t->at;
-    if (t->length >= sizeof digits) {
-        fail(p, t->at, "a number of more than 63 characters");
-        return;
-    }
-    memcpy(digits, text + t->at, t->length);
-    digits[t->length] = 0;
-    t->value = to_double(digits);
-    if (!(fabs(t->value) <= 3e38))
-        fail(p, t->at, "the number is too large for a float");
-}
-
-static void read_name(Parser *p, Token *t)
-{
-    const char *const text = p->cell->text;
-    size_t end = t->at;
-    while (is_name(text[end])) end++;
-    t->kind = TOKEN_NAME;
-    t->length = end - t->at;
-    if (t->length > CELL_NAME_MAX)
-        fail(p, t->at, "a name of more than %d characters", CELL_NAME_MAX);
-    else
-        memcpy(t->name, text + t->at, t->length);
-}
-
-static void next(Parser *p)
-{
-    const char *const text = p->cell->text;
-    Token t = {.at = skip_blanks(p, p->at), .length = 1};
-    const char c = text[t.at];
-    if (p->failed || t.at == p->cell->length)
-        t.kind = TOKEN_END;
-    else if (c == '\n')
-        t.kind = TOKEN_NEWLINE;
-    else if (is_digit(c) || (c == '.' && is_digit(text[t.at + 1])))
-        read_number(p, &t);
-    else if (is_name_start(c))
-        read_name(p, &t);
-    else if (c == '^' && text[t.at + 1] == 'T' && !is_name(text[t.at + 2]))
-        t.kind = TOKEN_TRANSPOSE, t.length = 2;
-    else if (strchr("=+-*/()[],'", c))
-        t.kind = c;
-    else if ((unsigned char)c >= 0x80)
-        fail(p, t.at, "a letter beyond ASCII can stand only in a comment");
-    else if (c == '^')
-        fail(p, t.at, "'^' means only '^T', the transposed matrix");
-    else
-        fail(p, t.at, "'%c' has no meaning here", c);
-    if (p->failed) t.kind = TOKEN_END;
-    p->brackets += (c == '(' || c == '[') - (p->brackets && (c == ')' || c == ']'));
-    p->token = t;
-    p->at = t.at + (t.kind == TOKEN_END ? 0 : t.length);
-}
-
-static bool accept(Parser *p, int kind)
-{
-    if (p->token.kind != kind) return false;
-    next(p);
-    return true;
-}
-
-/* ---- names
- * ---------------------------------------------------------------------------- */
+/* ---- names ---- */
 
 static const char *const kind_name[] = {"the input", "a size",      "a const",
                                         "a state",   "a parameter", "an assigned name"};
@@ -290,7 +67,7 @@ static int assigned_below(const Parser *p, const char *name)
         if (strncmp(at, name, length) != 0) continue;
         at += length;
         at += strspn(at, " \t");
-        if (*at == '=') return line_of(p->cell, (size_t)(line - p->cell->text));
+        if (*at == '=') return cell_line(p->cell, (size_t)(line - p->cell->text));
     }
     return 0;
 }
@@ -300,23 +77,24 @@ static bool fail_unknown(Parser *p, const Token *t, unsigned kinds)
     char text[96];
     const int below = assigned_below(p, t->name);
     if (below)
-        return fail(p, t->at, "'%s' is read above its equation, which is in line %d",
-                    t->name, below);
-    return fail(p, t->at, "'%s' is not declared%s", t->name,
-                hint(p->cell, t->name, kinds, text));
+        return token_fail(p, t->at,
+                          "'%s' is read above its equation, which is in line %d",
+                          t->name, below);
+    return token_fail(p, t->at, "'%s' is not declared%s", t->name,
+                      hint(p->cell, t->name, kinds, text));
 }
 
 static int add_symbol(Parser *p, const char *name, SymbolKind kind, size_t at)
 {
     Cell *const cell = p->cell;
     if (cell->symbols == SYMBOLS_MAX) {
-        fail(p, at, "a cell has at most %d names", SYMBOLS_MAX);
+        token_fail(p, at, "a cell has at most %d names", SYMBOLS_MAX);
         return -1;
     }
     if (cell->symbols == cell->symbol_room) {
         const int room = cell->symbol_room ? 2 * cell->symbol_room : 32;
         Symbol *const more = realloc(cell->symbol, (size_t)room * sizeof *more);
-        if (!more) return fail_memory(p), -1;
+        if (!more) return token_fail_memory(p), -1;
         cell->symbol = more;
         cell->symbol_room = room;
     }
@@ -331,23 +109,25 @@ static int declare(Parser *p, const Token *t, SymbolKind kind)
 {
     const int taken = find_symbol(p->cell, t->name);
     if (find_function(t->name))
-        return fail(p, t->at, "'%s' is a function, and cannot be a name", t->name), -1;
+        return token_fail(p, t->at, "'%s' is a function, and cannot be a name",
+                          t->name),
+               -1;
     if (is_keyword(t->name))
-        return fail(p, t->at, "'%s' begins a declaration, and cannot be a name",
-                    t->name),
+        return token_fail(p, t->at, "'%s' begins a declaration, and cannot be a name",
+                          t->name),
                -1;
     if (taken >= 0 && taken < CELL_GIVEN)
-        return fail(p, t->at, "'%s' is given, and cannot be declared", t->name), -1;
+        return token_fail(p, t->at, "'%s' is given, and cannot be declared", t->name),
+               -1;
     if (taken >= 0)
-        return fail(p, t->at, "'%s' is already %s, declared in line %d", t->name,
-                    kind_name[p->cell->symbol[taken].kind],
-                    line_of(p->cell, p->cell->symbol[taken].at)),
+        return token_fail(p, t->at, "'%s' is already %s, declared in line %d", t->name,
+                          kind_name[p->cell->symbol[taken].kind],
+                          cell_line(p->cell, p->cell->symbol[taken].at)),
                -1;
     return add_symbol(p, t->name, kind, t->at);
 }
 
-/* ---- expressions
- * ---------------------------------------------------------------------- */
+/* ---- expressions ---- */
 
 static int parse_expr(Parser *p);
 
@@ -358,7 +138,7 @@ static int push(Parser *p, Expr e)
     if (cell->exprs == cell->expr_room) {
         const int room = cell->expr_room ? 2 * cell->expr_room : 64;
         Expr *const more = realloc(cell->expr, (size_t)room * sizeof *more);
-        if (!more) return fail_memory(p), -1;
+        if (!more) return token_fail_memory(p), -1;
         cell->expr = more;
         cell->expr_room = room;
     }
@@ -383,11 +163,11 @@ static bool starts_operand(const Token *t)
 static int parse_call(Parser *p, const Function *f)
 {
     const size_t at = p->token.at;
-    next(p);
-    if (!accept(p, '(')) {
+    token_next(p);
+    if (!token_accept(p, '(')) {
         char what[64];
         snprintf(what, sizeof what, "'(' after the function %s", f->name);
-        return expected(p, what), -1;
+        return token_expected(p, what), -1;
     }
     int operand[2] = {-1, -1}, count = 0;
     do {
@@ -395,13 +175,14 @@ static int parse_call(Parser *p, const Function *f)
         if (e < 0) return -1;
         if (count < 2) operand[count] = e;
         count++;
-    } while (accept(p, ','));
-    if (p->token.kind != ')') return expected(p, "an operator, ',' or ')'"), -1;
+    } while (token_accept(p, ','));
+    if (p->token.kind != ')') return token_expected(p, "an operator, ',' or ')'"), -1;
     if (count != f->operands)
-        return fail(p, at, "%s takes %d operand%s, %d %s given", f->name, f->operands,
-                    f->operands == 1 ? "" : "s", count, count == 1 ? "is" : "are"),
+        return token_fail(p, at, "%s takes %d operand%s, %d %s given", f->name,
+                          f->operands, f->operands == 1 ? "" : "s", count,
+                          count == 1 ? "is" : "are"),
                -1;
-    next(p);
+    token_next(p);
     int axes = p->cell->expr[operand[0]].axes;
     if (count == 2 && p->cell->expr[operand[1]].axes > axes)
         axes = p->cell->expr[operand[1]].axes;
@@ -423,15 +204,16 @@ static int parse_symbol(Parser *p, bool *leaving)
         return fail_unknown(p, &t, all), -1;
     }
     Symbol *const s = &p->cell->symbol[found];
-    next(p);
+    token_next(p);
     *leaving = p->token.kind == '\'';
     if (*leaving && s->kind != SYMBOL_STATE)
-        return fail(p, p->token.at, "'%s' is %s; only a state has a leaving value",
-                    s->name, kind_name[s->kind]),
+        return token_fail(p, p->token.at,
+                          "'%s' is %s; only a state has a leaving value", s->name,
+                          kind_name[s->kind]),
                -1;
     if (*leaving && s->root < 0)
-        return fail(p, t.at, "%s' is read above its equation", s->name), -1;
-    if (*leaving) next(p);
+        return token_fail(p, t.at, "%s' is read above its equation", s->name), -1;
+    if (*leaving) token_next(p);
     s->used = true;
     return found;
 }
@@ -447,12 +229,14 @@ static int parse_name(Parser *p)
     if (symbol < 0) return -1;
     const int axes = p->cell->symbol[symbol].axes;
     const size_t mark = p->token.at;
-    const bool transposed = accept(p, TOKEN_TRANSPOSE);
+    const bool transposed = token_accept(p, TOKEN_TRANSPOSE);
     if (transposed && axes < 2)
-        return fail(p, mark, "'%s' is no matrix: it has fewer than two axes", t.name),
+        return token_fail(p, mark, "'%s' is no matrix: it has fewer than two axes",
+                          t.name),
                -1;
     if (axes < 2 || !starts_operand(&p->token)) {
-        if (transposed) return expected(p, "the vector that the matrix multiplies"), -1;
+        if (transposed)
+            return token_expected(p, "the vector that the matrix multiplies"), -1;
         return push(p, (Expr){.kind = leaving ? EXPR_LEAVING : EXPR_NAME,
                               .at = t.at,
                               .symbol = symbol,
@@ -470,9 +254,9 @@ static int parse_name(Parser *p)
 
 static int parse_parentheses(Parser *p)
 {
-    next(p);
+    token_next(p);
     const int e = parse_expr(p);
-    if (!accept(p, ')')) return expected(p, "an operator or ')'"), -1;
+    if (!token_accept(p, ')')) return token_expected(p, "an operator or ')'"), -1;
     return e;
 }
 
@@ -480,10 +264,10 @@ static int parse_product(Parser *p)
 {
     const Token t = p->token;
     if (++p->depth > DEPTH_MAX)
-        return fail(p, t.at, "nested more than %d deep", DEPTH_MAX), -1;
+        return token_fail(p, t.at, "nested more than %d deep", DEPTH_MAX), -1;
     int e = -1;
     if (t.kind == TOKEN_NUMBER) {
-        next(p);
+        token_next(p);
         e = push(p, (Expr){.kind = EXPR_NUMBER, .at = t.at, .value = t.value});
     } else if (t.kind == TOKEN_NAME) {
         const Function *const f = find_function(t.name);
@@ -491,9 +275,9 @@ static int parse_product(Parser *p)
     } else if (t.kind == '(')
         e = parse_parentheses(p);
     else if (t.kind == '-')
-        fail(p, t.at, "a negative operand stands in parentheses: (-x)");
+        token_fail(p, t.at, "a negative operand stands in parentheses: (-x)");
     else
-        expected(p, "a number, a name, a function or '('");
+        token_expected(p, "a number, a name, a function or '('");
     p->depth--;
     return e;
 }
@@ -504,11 +288,12 @@ static int parse_factor(Parser *p)
 {
     const int e = parse_product(p);
     if (e >= 0 && starts_operand(&p->token))
-        return fail(p, p->token.at,
-                    "expected an operator before '%.*s': only a matrix multiplies what "
-                    "follows it",
-                    (int)(p->token.length < 40 ? p->token.length : 40),
-                    p->cell->text + p->token.at),
+        return token_fail(
+                   p, p->token.at,
+                   "expected an operator before '%.*s': only a matrix multiplies what "
+                   "follows it",
+                   (int)(p->token.length < 40 ? p->token.length : 40),
+                   p->cell->text + p->token.at),
                -1;
     return e;
 }
@@ -518,7 +303,7 @@ static int parse_term(Parser *p)
     int e = parse_factor(p);
     while (e >= 0 && (p->token.kind == '*' || p->token.kind == '/')) {
         const Token t = p->token;
-        next(p);
+        token_next(p);
         e = push_binary(p, t.kind == '*' ? EXPR_MUL : EXPR_DIV, t.at, e,
                         parse_factor(p));
     }
@@ -528,7 +313,7 @@ static int parse_term(Parser *p)
 static int parse_expr(Parser *p)
 {
     const Token sign = p->token;
-    const bool negative = accept(p, '-');
+    const bool negative = token_accept(p, '-');
     int e = parse_term(p);
     if (negative && e >= 0)
         e = push(p, (Expr){.kind = EXPR_NEG,
@@ -537,14 +322,13 @@ static int parse_expr(Parser *p)
                            .axes = p->cell->expr[e].axes});
     while (e >= 0 && (p->token.kind == '+' || p->token.kind == '-')) {
         const Token t = p->token;
-        next(p);
+        token_next(p);
         e = push_binary(p, t.kind == '+' ? EXPR_ADD : EXPR_SUB, t.at, e, parse_term(p));
     }
     return e;
 }
 
-/* ---- declarations
- * --------------------------------------------------------------------- */
+/* ---- declarations ---- */
 
 static bool parse_factor_of_size(Parser *p, Factor *f)
 {
@@ -553,19 +337,20 @@ static bool parse_factor_of_size(Parser *p, Factor *f)
     f->symbol = -1;
     if (t.kind == TOKEN_NUMBER) {
         if (t.value < 1 || t.value > CELL_SIZE_MAX || floor(t.value) != t.value)
-            return fail(p, t.at, "a size is a whole number from 1 to %d",
-                        CELL_SIZE_MAX);
+            return token_fail(p, t.at, "a size is a whole number from 1 to %d",
+                              CELL_SIZE_MAX);
         f->number = (int)t.value;
     } else if (t.kind == TOKEN_NAME) {
         f->symbol = find_symbol(p->cell, t.name);
         if (f->symbol < 0) return fail_unknown(p, &t, 1u << SYMBOL_SIZE);
         Symbol *const s = &p->cell->symbol[f->symbol];
         if (s->kind != SYMBOL_SIZE)
-            return fail(p, t.at, "'%s' is %s, not a size", t.name, kind_name[s->kind]);
+            return token_fail(p, t.at, "'%s' is %s, not a size", t.name,
+                              kind_name[s->kind]);
         s->used = true;
     } else
-        return expected(p, "a whole number or the name of a size");
-    next(p);
+        return token_expected(p, "a whole number or the name of a size");
+    token_next(p);
     return true;
 }
 
@@ -576,14 +361,14 @@ static bool parse_dim(Parser *p, Dim *dim)
         Factor *const f = &dim->factor[dim->factors];
         if (!parse_factor_of_size(p, f)) return false;
         dim->length = f->at - dim->at;
-        while (is_name(p->cell->text[dim->at + dim->length])) dim->length++;
+        while (token_is_name(p->cell->text[dim->at + dim->length])) dim->length++;
         dim->factors++;
         const bool divide = p->token.kind == '/';
         if (!divide && p->token.kind != '*') return true;
         if (dim->factors == CELL_FACTORS_MAX)
-            return fail(p, p->token.at, "a size has at most %d factors",
-                        CELL_FACTORS_MAX);
-        next(p);
+            return token_fail(p, p->token.at, "a size has at most %d factors",
+                              CELL_FACTORS_MAX);
+        token_next(p);
         dim->factor[dim->factors].divide = divide;
     }
 }
@@ -593,20 +378,21 @@ static bool parse_shape(Parser *p, Dim *dim, int *axes)
     *axes = 0;
     while (p->token.kind == '[') {
         if (*axes == CELL_AXES_MAX)
-            return fail(p, p->token.at, "a shape has at most %d axes", CELL_AXES_MAX);
-        next(p);
+            return token_fail(p, p->token.at, "a shape has at most %d axes",
+                              CELL_AXES_MAX);
+        token_next(p);
         if (!parse_dim(p, &dim[(*axes)++])) return false;
-        if (!accept(p, ']')) return expected(p, "'*', '/' or ']'");
+        if (!token_accept(p, ']')) return token_expected(p, "'*', '/' or ']'");
     }
     return true;
 }
 
 static bool parse_number(Parser *p, double *value)
 {
-    const bool negative = accept(p, '-');
-    if (p->token.kind != TOKEN_NUMBER) return expected(p, "a number");
+    const bool negative = token_accept(p, '-');
+    if (p->token.kind != TOKEN_NUMBER) return token_expected(p, "a number");
     *value = negative ? -p->token.value : p->token.value;
-    next(p);
+    token_next(p);
     return true;
 }
 
@@ -615,10 +401,10 @@ static bool declare_names(Parser *p, SymbolKind kind, int *first)
 {
     *first = p->cell->symbols;
     do {
-        if (p->token.kind != TOKEN_NAME) return expected(p, "a name");
+        if (p->token.kind != TOKEN_NAME) return token_expected(p, "a name");
         if (declare(p, &p->token, kind) < 0) return false;
-        next(p);
-    } while (accept(p, ','));
+        token_next(p);
+    } while (token_accept(p, ','));
     return true;
 }
 
@@ -634,11 +420,11 @@ static const Dim dim_hidden = {.factor = {{.symbol = CELL_HIDDEN}}, .factors = 1
 
 static bool parse_cell(Parser *p)
 {
-    if (p->token.kind != TOKEN_NAME) return expected(p, "the name of the cell");
-    if (p->has_name) return fail(p, p->token.at, "a file has one cell");
+    if (p->token.kind != TOKEN_NAME) return token_expected(p, "the name of the cell");
+    if (p->has_name) return token_fail(p, p->token.at, "a file has one cell");
     memcpy(p->cell->name, p->token.name, sizeof p->cell->name);
     p->has_name = true;
-    next(p);
+    token_next(p);
     return true;
 }
 
@@ -646,9 +432,9 @@ static bool parse_size(Parser *p)
 {
     const Token t = p->token;
     Dim dim;
-    if (t.kind != TOKEN_NAME) return expected(p, "the name of the size");
-    next(p);
-    if (!accept(p, '=')) return expected(p, "'='");
+    if (t.kind != TOKEN_NAME) return token_expected(p, "the name of the size");
+    token_next(p);
+    if (!token_accept(p, '=')) return token_expected(p, "'='");
     if (!parse_dim(p, &dim)) return false;
     const int s = declare(p, &t, SYMBOL_SIZE);
     if (s < 0) return false;
@@ -660,9 +446,9 @@ static bool parse_const(Parser *p)
 {
     const Token t = p->token;
     double value = 0;
-    if (t.kind != TOKEN_NAME) return expected(p, "the name of the const");
-    next(p);
-    if (!accept(p, '=')) return expected(p, "'='");
+    if (t.kind != TOKEN_NAME) return token_expected(p, "the name of the const");
+    token_next(p);
+    if (!token_accept(p, '=')) return token_expected(p, "'='");
     if (!parse_number(p, &value)) return false;
     const int s = declare(p, &t, SYMBOL_CONST);
     if (s < 0) return false;
@@ -678,17 +464,17 @@ static bool parse_state(Parser *p)
         return false;
     if (axes == 0) dim[0] = dim_hidden, axes = 1;
     copy_shape(p, first, dim, axes);
-    if (!accept(p, '=')) return true;
+    if (!token_accept(p, '=')) return true;
 
     double value = 0;
     size_t start_at = 0;
     if (p->token.kind == TOKEN_NAME) {
         start_at = p->token.at;
-        next(p);
+        token_next(p);
     } else if (p->token.kind == TOKEN_NUMBER || p->token.kind == '-') {
         if (!parse_number(p, &value)) return false;
     } else
-        return expected(p, "a number or the name of a parameter");
+        return token_expected(p, "a number or the name of a parameter");
     for (int i = first; i < p->cell->symbols; i++) {
         p->cell->symbol[i].value = value;
         p->cell->symbol[i].start_at = start_at;
@@ -716,26 +502,26 @@ static bool fail_init(Parser *p, const Token *t)
     char text[96];
     for (int i = 0; i < INITS; i++) names[i] = inits[i].name;
     names[INITS] = NULL;
-    return fail(p, t->at, "'%s' is no initialiser%s", t->name,
-                nearest_hint(t->name, names, text));
+    return token_fail(p, t->at, "'%s' is no initialiser%s", t->name,
+                      nearest_hint(t->name, names, text));
 }
 
 static bool parse_init_numbers(Parser *p, const Token *t, int want, Symbol *to)
 {
     double number[2] = {0};
     int count = 0;
-    if (accept(p, '(')) {
+    if (token_accept(p, '(')) {
         do {
             double value = 0;
             if (!parse_number(p, &value)) return false;
             if (count < 2) number[count] = value;
             count++;
-        } while (accept(p, ','));
-        if (!accept(p, ')')) return expected(p, "',' or ')'");
+        } while (token_accept(p, ','));
+        if (!token_accept(p, ')')) return token_expected(p, "',' or ')'");
     }
     if (count != want)
-        return fail(p, t->at, "%s takes %d number%s, %d %s given", t->name, want,
-                    want == 1 ? "" : "s", count, count == 1 ? "is" : "are");
+        return token_fail(p, t->at, "%s takes %d number%s, %d %s given", t->name, want,
+                          want == 1 ? "" : "s", count, count == 1 ? "is" : "are");
     to->a = number[0];
     to->b = number[1];
     return true;
@@ -745,7 +531,7 @@ static bool parse_init_name(Parser *p, Symbol *to)
 {
     const Token t = p->token;
     const int symbol = find_symbol(p->cell, t.name);
-    next(p);
+    token_next(p);
     if (symbol >= 0 && p->cell->symbol[symbol].kind == SYMBOL_CONST) {
         p->cell->symbol[symbol].used = true;
         to->init = INIT_CONSTANT;
@@ -756,14 +542,14 @@ static bool parse_init_name(Parser *p, Symbol *to)
     while (i < INITS && strcmp(inits[i].name, t.name) != 0) i++;
     if (i == INITS) return fail_init(p, &t);
     if (to->axes < inits[i].axes)
-        return fail(p, t.at, "%s needs a shape of at least %d ax%s", t.name,
-                    inits[i].axes, inits[i].axes == 1 ? "is" : "es");
+        return token_fail(p, t.at, "%s needs a shape of at least %d ax%s", t.name,
+                          inits[i].axes, inits[i].axes == 1 ? "is" : "es");
     to->init = inits[i].init;
     if (!parse_init_numbers(p, &t, inits[i].numbers, to)) return false;
     if (to->init == INIT_CHRONO && to->a < 2)
-        return fail(p, t.at, "chrono takes a length of at least 2");
+        return token_fail(p, t.at, "chrono takes a length of at least 2");
     if (to->init == INIT_NORMAL && to->a < 0)
-        return fail(p, t.at, "normal takes a standard deviation of at least 0");
+        return token_fail(p, t.at, "normal takes a standard deviation of at least 0");
     return true;
 }
 
@@ -775,16 +561,16 @@ static bool parse_param(Parser *p, ParamKind kind)
     if (!declare_names(p, SYMBOL_PARAM, &first)) return false;
     if (!parse_shape(p, like.dim, &like.axes)) return false;
     if (like.axes == 0 && kind == PARAM_WEIGHT)
-        return expected(p, "the weight's shape, as in [hidden][input]");
+        return token_expected(p, "the weight's shape, as in [hidden][input]");
     if (like.axes == 0 && kind == PARAM_BIAS) like.dim[0] = dim_hidden, like.axes = 1;
-    if (accept(p, '=')) {
+    if (token_accept(p, '=')) {
         if (p->token.kind == TOKEN_NAME) {
             if (!parse_init_name(p, &like)) return false;
         } else if (p->token.kind == TOKEN_NUMBER || p->token.kind == '-') {
             like.init = INIT_CONSTANT;
             if (!parse_number(p, &like.a)) return false;
         } else
-            return expected(p, "a number or an initialiser");
+            return token_expected(p, "a number or an initialiser");
     }
     copy_shape(p, first, like.dim, like.axes);
     for (int i = first; i < p->cell->symbols; i++) {
@@ -818,33 +604,33 @@ static bool parse_scalar(Parser *p)
 static bool parse_output(Parser *p)
 {
     Cell *const cell = p->cell;
-    if (cell->outputs) return fail(p, p->token.at, "a cell has one line of outputs");
+    if (cell->outputs)
+        return token_fail(p, p->token.at, "a cell has one line of outputs");
     do {
         if (p->token.kind != TOKEN_NAME)
-            return expected(p, "the name of a state or value");
+            return token_expected(p, "the name of a state or value");
         int *const more =
             realloc(cell->output, ((size_t)cell->outputs + 1) * sizeof *more);
-        if (!more) return fail_memory(p);
+        if (!more) return token_fail_memory(p);
         cell->output = more;
         cell->output[cell->outputs++] = (int)p->token.at;
-        next(p);
+        token_next(p);
         if (p->token.kind == '\'')
-            return fail(
+            return token_fail(
                 p, p->token.at,
                 "a state is listed without its prime: it means the leaving value");
-    } while (accept(p, ','));
+    } while (token_accept(p, ','));
     return true;
 }
 
-/* ---- equations and lines
- * -------------------------------------------------------------- */
+/* ---- equations and lines ---- */
 
 static bool note_equation(Parser *p, int symbol, int first, int root, size_t at)
 {
     Cell *const cell = p->cell;
     int *const more =
         realloc(cell->equation, ((size_t)cell->equations + 1) * sizeof *more);
-    if (!more) return fail_memory(p);
+    if (!more) return token_fail_memory(p);
     cell->equation = more;
     cell->equation[cell->equations++] = symbol;
     Symbol *const s = &cell->symbol[symbol];
@@ -862,32 +648,34 @@ static bool check_left(Parser *p, const Token *t, bool prime)
     const Symbol *const s = found < 0 ? NULL : &p->cell->symbol[found];
     char text[96];
     if (prime && !s)
-        return fail(p, t->at, "'%s' is not declared as a state%s", t->name,
-                    hint(p->cell, t->name, 1u << SYMBOL_STATE, text));
+        return token_fail(p, t->at, "'%s' is not declared as a state%s", t->name,
+                          hint(p->cell, t->name, 1u << SYMBOL_STATE, text));
     if (prime && s->kind != SYMBOL_STATE)
-        return fail(p, t->at, "'%s' is %s; only a state has an equation with a prime",
-                    t->name, kind_name[s->kind]);
+        return token_fail(p, t->at,
+                          "'%s' is %s; only a state has an equation with a prime",
+                          t->name, kind_name[s->kind]);
     if (prime && s->root >= 0)
-        return fail(p, t->at, "%s' has its equation already, in line %d", t->name,
-                    line_of(p->cell, s->equation_at));
+        return token_fail(p, t->at, "%s' has its equation already, in line %d", t->name,
+                          cell_line(p->cell, s->equation_at));
     if (!prime && s && s->kind == SYMBOL_STATE)
-        return fail(p, t->at, "'%s' is a state: its equation is %s' = ...", t->name,
-                    t->name);
+        return token_fail(p, t->at, "'%s' is a state: its equation is %s' = ...",
+                          t->name, t->name);
     if (!prime && s && s->kind == SYMBOL_ASSIGNED)
-        return fail(p, t->at, "'%s' is assigned already, in line %d", t->name,
-                    line_of(p->cell, s->at));
+        return token_fail(p, t->at, "'%s' is assigned already, in line %d", t->name,
+                          cell_line(p->cell, s->at));
     return true;
 }
 
 static bool parse_equation(Parser *p, const Token *t)
 {
-    const bool prime = accept(p, '\'');
-    if (!accept(p, '=')) {
+    const bool prime = token_accept(p, '\'');
+    if (!token_accept(p, '=')) {
         char text[96];
         if (p->token.kind == TOKEN_NAME && !prime)
-            return fail(p, t->at, "'%s' begins neither a declaration nor an equation%s",
-                        t->name, nearest_hint(t->name, keywords, text));
-        return expected(p, prime ? "'='" : "'=' or a prime");
+            return token_fail(p, t->at,
+                              "'%s' begins neither a declaration nor an equation%s",
+                              t->name, nearest_hint(t->name, keywords, text));
+        return token_expected(p, prime ? "'='" : "'=' or a prime");
     }
     if (!check_left(p, t, prime)) return false;
     const int first = p->cell->exprs;
@@ -905,25 +693,24 @@ static bool parse_line(Parser *p)
                                               parse_scalar, parse_output};
     const Token t = p->token;
     if (t.kind == TOKEN_NEWLINE) return true;
-    if (t.kind != TOKEN_NAME) return expected(p, "a declaration or an equation");
-    next(p);
+    if (t.kind != TOKEN_NAME) return token_expected(p, "a declaration or an equation");
+    token_next(p);
     for (int i = 0; keywords[i]; i++)
         if (strcmp(keywords[i], t.name) == 0) {
             if (p->token.kind == '=' || p->token.kind == '\'')
-                return fail(p, t.at, "'%s' begins a declaration, and cannot be a name",
-                            t.name);
+                return token_fail(
+                    p, t.at, "'%s' begins a declaration, and cannot be a name", t.name);
             return parse[i](p);
         }
     return parse_equation(p, &t);
 }
 
-/* ---- what only the whole text can tell
- * ------------------------------------------------ */
+/* ---- what only the whole text can tell ---- */
 
 static void name_at(const Cell *cell, size_t at, char name[CELL_NAME_MAX + 1])
 {
     size_t length = 0;
-    while (is_name(cell->text[at + length])) length++;
+    while (token_is_name(cell->text[at + length])) length++;
     memcpy(name, cell->text + at, length);
     name[length] = 0;
 }
@@ -935,13 +722,13 @@ static bool resolve_start(Parser *p, Symbol *s)
     name_at(p->cell, s->start_at, name);
     s->start = find_symbol(p->cell, name);
     if (s->start < 0)
-        return fail(p, s->start_at, "'%s' is not declared%s", name,
-                    hint(p->cell, name, 1u << SYMBOL_PARAM, text));
+        return token_fail(p, s->start_at, "'%s' is not declared%s", name,
+                          hint(p->cell, name, 1u << SYMBOL_PARAM, text));
     Symbol *const start = &p->cell->symbol[s->start];
     if (start->kind != SYMBOL_PARAM)
-        return fail(p, s->start_at,
-                    "a state starts at a number or a parameter; '%s' is %s", name,
-                    kind_name[start->kind]);
+        return token_fail(p, s->start_at,
+                          "a state starts at a number or a parameter; '%s' is %s", name,
+                          kind_name[start->kind]);
     start->used = true;
     return true;
 }
@@ -954,14 +741,16 @@ static bool resolve_output(Parser *p, int i)
     name_at(cell, at, name);
     const int found = find_symbol(cell, name);
     if (found < 0)
-        return fail(p, at, "'%s' is not declared%s", name,
-                    hint(cell, name, 1u << SYMBOL_STATE | 1u << SYMBOL_ASSIGNED, text));
+        return token_fail(
+            p, at, "'%s' is not declared%s", name,
+            hint(cell, name, 1u << SYMBOL_STATE | 1u << SYMBOL_ASSIGNED, text));
     Symbol *const s = &cell->symbol[found];
     if (s->kind != SYMBOL_STATE && s->kind != SYMBOL_ASSIGNED)
-        return fail(p, at, "an output is a state or an assigned name; '%s' is %s", name,
-                    kind_name[s->kind]);
+        return token_fail(p, at, "an output is a state or an assigned name; '%s' is %s",
+                          name, kind_name[s->kind]);
     for (int j = 0; j < i; j++)
-        if (cell->output[j] == found) return fail(p, at, "'%s' is listed twice", name);
+        if (cell->output[j] == found)
+            return token_fail(p, at, "'%s' is listed twice", name);
     s->used = true;
     cell->output[i] = found;
     return true;
@@ -977,7 +766,7 @@ static bool default_output(Parser *p)
     if (s == cell->symbols)
         return error(p->err, "%s: a cell needs a state, or an output", cell->origin);
     cell->output = malloc(sizeof *cell->output);
-    if (!cell->output) return fail_memory(p);
+    if (!cell->output) return token_fail_memory(p);
     cell->symbol[s].used = true;
     cell->output[cell->outputs++] = s;
     return true;
@@ -986,11 +775,11 @@ static bool default_output(Parser *p)
 static bool check_symbol(Parser *p, Symbol *s)
 {
     if (s->kind == SYMBOL_STATE && s->root < 0)
-        return fail(p, s->at, "the state '%s' has no equation: %s' = ...", s->name,
-                    s->name);
+        return token_fail(p, s->at, "the state '%s' has no equation: %s' = ...",
+                          s->name, s->name);
     const bool must = s->kind == SYMBOL_STATE || s->kind == SYMBOL_PARAM ||
                       s->kind == SYMBOL_ASSIGNED;
-    if (must && !s->used) return fail(p, s->at, "'%s' is never used", s->name);
+    if (must && !s->used) return token_fail(p, s->at, "'%s' is never used", s->name);
     return true;
 }
 
@@ -1007,36 +796,7 @@ static bool check_whole(Parser *p)
     return true;
 }
 
-/* ---- the text
- * ------------------------------------------------------------------------- */
-
-/* Bytes of the UTF-8 character here; 0: it is none. */
-static size_t character(const char *text, size_t room)
-{
-    const unsigned char *const c = (const unsigned char *)text;
-    if (c[0] < 0x80) return 1;
-    const size_t n = c[0] >= 0xf0 ? 4 : c[0] >= 0xe0 ? 3 : 2;
-    if (c[0] < 0xc2 || c[0] > 0xf4 || n > room) return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((c[i] & 0xc0) != 0x80) return 0;
-    const bool overlong =
-        (c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xf0 && c[1] < 0x90);
-    const bool beyond = (c[0] == 0xed && c[1] > 0x9f) || (c[0] == 0xf4 && c[1] > 0x8f);
-    return overlong || beyond ? 0 : n;
-}
-
-static bool check_text(Parser *p)
-{
-    const Cell *const cell = p->cell;
-    for (size_t at = 0, n; at < cell->length; at += n) {
-        const unsigned char c = (unsigned char)cell->text[at];
-        n = character(cell->text + at, cell->length - at);
-        if (!n) return fail(p, at, "the file is not text in UTF-8: byte 0x%02x", c);
-        if ((c < ' ' && c != '\n' && c != '\t' && c != '\r') || c == 0x7f)
-            return fail(p, at, "the file is not text: byte 0x%02x", c);
-    }
-    return true;
-}
+/* ---- the text ---- */
 
 static bool declare_given(Parser *p)
 {
@@ -1054,12 +814,12 @@ static bool parse_text(Parser *p)
 {
     const bool mark =
         p->cell->length >= 3 && memcmp(p->cell->text, "\xef\xbb\xbf", 3) == 0;
-    if (!check_text(p) || !declare_given(p)) return false;
+    if (!token_check_text(p) || !declare_given(p)) return false;
     p->at = mark ? 3 : 0;
-    for (next(p); p->token.kind != TOKEN_END;) {
+    for (token_next(p); p->token.kind != TOKEN_END;) {
         if (!parse_line(p)) return false;
-        if (p->token.kind != TOKEN_END && !accept(p, TOKEN_NEWLINE))
-            return expected(p, "an operator or the end of the line");
+        if (p->token.kind != TOKEN_END && !token_accept(p, TOKEN_NEWLINE))
+            return token_expected(p, "an operator or the end of the line");
         if (p->failed) return false;
     }
     return !p->failed && check_whole(p);
