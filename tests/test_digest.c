@@ -22,7 +22,7 @@ static const Pin pins[] = {
     {"rnn", 0xa55570dca0d822bf},
     {"lstm", 0x3febc11b7b15e009},
     {"gru", 0x6c8ab2f16b5794c9},
-    {"mlstm", 0x87531fb98edd8306},
+    {"mlstm", 0xe18f62ab75b2ceb4},
 };
 
 /* Symbols that can be predicted: each is the last plus 1, 2 or 3. */
