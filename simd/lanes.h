@@ -75,9 +75,9 @@ static inline vf v_fma(vf a, vf b, vf c)               { return fmaf(a, b, c); }
 static inline vf v_fnma(vf a, vf b, vf c)              { return fmaf(-a, b, c); }
 static inline vm v_more(vf a, vf b)                    { return a > b; }
 static inline vf v_select(vm m, vf a, vf b)            { return m ? a : b; }
-static inline vf v_exp(vf a)                           { return scalar_float()->exp(a); }
-static inline vf v_log(vf a)                           { return scalar_float()->log(a); }
-static inline vf v_tanh(vf a)                          { return scalar_float()->tanh(a); }
+static inline vf v_exp(vf a)                           { return scalar_expf(a); }
+static inline vf v_log(vf a)                           { return scalar_logf(a); }
+static inline vf v_tanh(vf a)                          { return scalar_tanhf(a); }
 static inline float v_sum(vf a)                        { return a; }
 static inline void v_transpose(vf r[LANES])            { (void)r; }
 #if defined __x86_64__

@@ -10,69 +10,45 @@
 #endif
 #include <sleef.h>
 
-/* Mathematics: one list for a CPU with FMA and one for a CPU without. */
-
-// clang-format off
-#define DOUBLE_LIST(X) X(exp) X(log) X(sin) X(cos) X(tanh) X(log1p) X(expm1)
-
-typedef struct Mathematics {
-    bool fma;
-    ScalarFloat f;
-    double (*pow)(double, double);
-#define ITEM(name) double (*name)(double);
-    DOUBLE_LIST(ITEM)
-#undef ITEM
-} Mathematics;
-
-static const Mathematics fused = {
-    .fma = true,
-    .f   = {Sleef_finz_expf1_u10purecfma, Sleef_finz_logf1_u10purecfma,  Sleef_finz_tanhf1_u35purecfma},
-    .pow = Sleef_finz_powd1_u10purecfma,
-#define ITEM(name) .name = Sleef_finz_##name##d1_u10purecfma,
-    DOUBLE_LIST(ITEM)
-#undef ITEM
-};
-
-#if defined __x86_64__
-static const Mathematics plain = {
-    .fma = false,
-    .f   = {Sleef_cinz_expf1_u10purec, Sleef_cinz_logf1_u10purec,  Sleef_cinz_tanhf1_u35purec},
-    .pow = Sleef_cinz_powd1_u10purec,
-#define ITEM(name) .name = Sleef_cinz_##name##d1_u10purec,
-    DOUBLE_LIST(ITEM)
-#undef ITEM
-};
-
-static const Mathematics *mathematics(void)
-{
-    return __builtin_cpu_supports("fma") ? &fused : &plain;
-}
-#else
-static const Mathematics *mathematics(void)
-{
-    return &fused;
-}
-#endif
+/* Mathematics. */
 
 bool scalar_fma(void)
 {
-    return mathematics()->fma;
+#if defined __x86_64__
+    return __builtin_cpu_supports("fma");
+#else
+    return true;
+#endif
 }
 
-const ScalarFloat *scalar_float(void)
-{
-    return &mathematics()->f;
-}
+// clang-format off
+#define DOUBLE_LIST(X) X(exp) X(log) X(sin) X(cos) X(tanh) X(log1p) X(expm1)
+#define FLOAT_LIST(X)  X(exp, u10) X(log, u10) X(tanh, u35)
+// clang-format on
+
+#define ITEM(name)                                                                     \
+    double scalar_##name(double x)                                                     \
+    {                                                                                  \
+        return scalar_fma() ? Sleef_finz_##name##d1_u10purecfma(x)                     \
+                            : Sleef_cinz_##name##d1_u10purec(x);                       \
+    }
+DOUBLE_LIST(ITEM)
+#undef ITEM
+
+#define ITEM(name, ulps)                                                               \
+    float scalar_##name##f(float x)                                                    \
+    {                                                                                  \
+        return scalar_fma() ? Sleef_finz_##name##f1_##ulps##purecfma(x)                \
+                            : Sleef_cinz_##name##f1_##ulps##purec(x);                  \
+    }
+FLOAT_LIST(ITEM)
+#undef ITEM
 
 double scalar_pow(double x, double y)
 {
-    return mathematics()->pow(x, y);
+    return scalar_fma() ? Sleef_finz_powd1_u10purecfma(x, y)
+                        : Sleef_cinz_powd1_u10purec(x, y);
 }
-
-#define ITEM(name) double scalar_##name(double x) { return mathematics()->name(x); }
-DOUBLE_LIST(ITEM)
-#undef ITEM
-// clang-format on
 
 /* Random numbers. */
 
