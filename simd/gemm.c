@@ -9,8 +9,10 @@
  *   A [_________]   C [ tile ]             from them, so no cut changes a bit. */
 #include "lanes.h"
 
-#define INLINE static inline __attribute__((always_inline))
-#define UNROLL _Pragma("GCC unroll 16")
+#include <stdbool.h>
+
+#define INLINE     static inline __attribute__((always_inline))
+#define EACH(i, n) _Pragma("GCC unroll 16") for (int i = 0; i < (n); i++)
 
 enum {
     PANEL = TILE_VECTORS * LANES,
@@ -31,41 +33,65 @@ typedef struct Tile {
     size_t c_row;
 } Tile;
 
-/* `rows` is a constant where this is inlined: all but the loop over k is unrolled, and
- * c stays in registers. */
-INLINE void tile(const int rows, const Tile *t)
+/* All but the loop over k is unrolled, for `rows` and `panels` are constants where this
+ * is inlined: c, [rows][panels * TILE_VECTORS], stays in registers. */
+INLINE void tile(const int rows, const int panels, const Tile *t)
 {
-    vf c[TILE_ROWS][TILE_VECTORS], b[TILE_VECTORS];
-    const float *pa = t->a, *pb = t->b;
-    const size_t a_row = t->a_row, a_col = t->a_col;
+    const int vectors = panels * TILE_VECTORS;
+    const size_t a_row = t->a_row, a_col = t->a_col, c_row = t->c_row, d_row = t->d_row;
+    const size_t panel = (size_t)t->k * PANEL;
+    const float *a = t->a, *b = t->b, *const d = t->d;
+    float *const c = t->c;
+    vf s[TILE_ROWS * TILE_VECTORS], x[2 * TILE_VECTORS];
 
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < TILE_VECTORS; v++)
-        c[i][v] = t->d ? v_load(t->d + (size_t)i * t->d_row + v * LANES) : v_zero();
+    EACH(i, rows) EACH(v, vectors)
+    {
+        s[i * vectors + v] = d ? v_load(d + (size_t)i * d_row + v * LANES) : v_zero();
+    }
 
-    for (int p = t->k; p > 0; p--, pa += a_col, pb += PANEL) {
-        UNROLL for (int v = 0; v < TILE_VECTORS; v++) b[v] = v_load(pb + v * LANES);
-        UNROLL for (int i = 0; i < rows; i++)
+    for (int p = t->k; p > 0; p--, a += a_col, b += PANEL) {
+        EACH(v, vectors)
         {
-            const vf a = v_set(pa[(size_t)i * a_row]);
-            UNROLL for (int v = 0; v < TILE_VECTORS; v++) c[i][v] =
-                v_fma(a, b[v], c[i][v]);
+            const size_t at = (size_t)(v / TILE_VECTORS) * panel;
+            x[v] = v_load(b + at + v % TILE_VECTORS * LANES);
+        }
+        EACH(i, rows)
+        {
+            const vf y = v_set(a[(size_t)i * a_row]);
+            EACH(v, vectors) s[i * vectors + v] = v_fma(y, x[v], s[i * vectors + v]);
         }
     }
 
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int v = 0; v < TILE_VECTORS; v++)
-        v_store(t->c + (size_t)i * t->c_row + v * LANES, c[i][v]);
+    EACH(i, rows) EACH(v, vectors)
+    {
+        v_store(c + (size_t)i * c_row + v * LANES, s[i * vectors + v]);
+    }
 }
+
+/* A tile of few rows takes two panels, so that it has sums enough to hide the latency
+ * of a multiply-add (four panels are no faster: B comes from L2). */
+#define PANELS(rows) ((rows) > TILE_ROWS / 2 ? 1 : 2)
 
 #define ITEM(rows)                                                                     \
     static void tile_##rows(const Tile *t)                                             \
     {                                                                                  \
-        tile(rows, t);                                                                 \
+        tile(rows, 1, t);                                                              \
+    }                                                                                  \
+    static void wide_##rows(const Tile *t)                                             \
+    {                                                                                  \
+        tile(rows, PANELS(rows), t);                                                   \
     }
 TILE_LIST(ITEM)
 #undef ITEM
 
-static void (*const tiles[])(const Tile *t) = {
+typedef void RunTile(const Tile *t);
+static RunTile *const tiles[] = {
 #define ITEM(rows) [rows] = tile_##rows,
+    TILE_LIST(ITEM)
+#undef ITEM
+};
+static RunTile *const wide_tiles[] = {
+#define ITEM(rows) [rows] = wide_##rows,
     TILE_LIST(ITEM)
 #undef ITEM
 };
@@ -118,8 +144,8 @@ static int ceiling(int n, int unit)
     return (n + unit - 1) / unit;
 }
 
-/* One panel: j0 of the n columns on, against all rows of g. */
-static void panel(const Gemm *g, int j0)
+/* Columns j on, one panel or a wide tile, against all rows of g. */
+static void columns(const Gemm *g, int j, bool wide)
 {
     const int parts = ceiling(g->m, TILE_ROWS);
     for (int part = 0; part < parts; part++) {
@@ -129,22 +155,24 @@ static void panel(const Gemm *g, int j0)
                         .a = g->a + i * g->a_row,
                         .a_row = g->a_row,
                         .a_col = g->a_col,
-                        .b = g->b + (size_t)j0 * (size_t)g->k,
-                        .d = g->d ? g->d + i * g->d_row + j0 : NULL,
+                        .b = g->b + (size_t)j * (size_t)g->k,
+                        .d = g->d ? g->d + i * g->d_row + j : NULL,
                         .d_row = g->d_row,
-                        .c = g->c + i * g->c_row + j0,
+                        .c = g->c + i * g->c_row + j,
                         .c_row = g->c_row};
-        if (g->n - j0 >= PANEL)
-            tiles[rows](&t);
+        if (wide)
+            wide_tiles[rows](&t);
         else
-            edge(rows, g->n - j0, &t);
+            run(rows, g->n - j, &t);
     }
 }
 
+/* A panel stays in L1 for all rows of a block, whose A stays in L2. */
 void ISA(gemm)(const Gemm *g)
 {
     const int fit = g->k > 0 ? BLOCK / g->k : g->m;
     const int parts = ceiling(g->m, fit > TILE_ROWS ? fit : TILE_ROWS);
+    const int width = g->m <= TILE_ROWS ? PANELS(g->m) * PANEL : PANEL;
     for (int part = 0; part < parts; part++) {
         const size_t i = (size_t)cut(g->m, part, parts);
         Gemm block = *g;
@@ -152,7 +180,11 @@ void ISA(gemm)(const Gemm *g)
         block.a += i * g->a_row;
         if (g->d) block.d += i * g->d_row;
         block.c += i * g->c_row;
-        for (int j = 0; j < g->n; j += PANEL) panel(&block, j);
+
+        int j = 0;
+        if (width > PANEL)
+            for (; j + width <= g->n; j += width) columns(&block, j, true);
+        for (; j < g->n; j += PANEL) columns(&block, j, false);
     }
 }
 
@@ -165,9 +197,8 @@ size_t ISA(packed)(int n, int k)
 
 static void pack_rows(int n, int k, const float *w, size_t w_k, float *to)
 {
-    for (int p = 0; p < k; p++, w += w_k, to += PANEL)
-        UNROLL for (int v = 0; v < TILE_VECTORS; v++)
-            v_store(to + v * LANES, v_part(w + v * LANES, lanes_of(n - v * LANES)));
+    for (int p = 0; p < k; p++, w += w_k, to += PANEL) EACH(v, TILE_VECTORS)
+    v_store(to + v * LANES, v_part(w + v * LANES, lanes_of(n - v * LANES)));
 }
 
 /* Squares of LANES x LANES, from columns j that are rows of w. */
@@ -178,14 +209,13 @@ static void pack_turned(int n, int k, const float *w, size_t w_n, float *to)
             const int left = k - p < LANES ? k - p : LANES;
             float *const at = to + p * PANEL + v * LANES;
             vf r[LANES];
-            UNROLL for (int i = 0; i < LANES; i++)
+            EACH(i, LANES)
             {
                 const int j = v * LANES + i;
                 r[i] = j < n ? v_load(w + (size_t)j * w_n + p) : v_zero();
             }
             v_transpose(r);
-            UNROLL for (int i = 0; i < LANES; i++) if (i < left)
-                v_store(at + i * PANEL, r[i]);
+            EACH(i, LANES) if (i < left) v_store(at + i * PANEL, r[i]);
         }
 }
 
@@ -237,8 +267,9 @@ static void pack_columns(const Strip *s, const float *d, size_t d_row)
         for (int i = 0; i < s->n; i += LANES_MAX)
             __builtin_prefetch(d + AHEAD * d_row + i);
         for (int part = 0; part < s->parts; part++)
-            UNROLL for (int i = 0; i < TILE_ROWS; i += LANES) v_store(
-                columns_of(s, part) + r * TILE_ROWS + i, v_load(d + s->at[part] + i));
+            for (int i = 0; i < TILE_ROWS; i += LANES)
+                v_store(columns_of(s, part) + r * TILE_ROWS + i,
+                        v_load(d + s->at[part] + i));
     }
 }
 
