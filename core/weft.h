@@ -118,7 +118,8 @@ typedef enum WeftLoss {
 typedef struct WeftLayer {
     const WeftCell *cell;
     int hidden;
-    bool both;  /* forward and backward in time, outputs side by side */
+    bool both;  /* forward and backward in time, outputs side by side; in training the
+                   backward direction starts anew in each chunk */
     float drop; /* dropout on this layer's input while training: probability */
 } WeftLayer;
 
@@ -232,12 +233,14 @@ typedef struct WeftProgress {
     float gradient_norm;  /* of the last update, before clipping */
     float rate;           /* of the last update */
     bool finite;          /* false: the loss or a gradient stopped being finite ... */
-    int step, layer;      /* ... first seen in this step (of the batch) and layer */
+    int step, layer;      /* ... first seen in this step (of the batch) and layer
+                             (layer_count: the head); parameters stay as they were */
 } WeftProgress;
 
 /* Trains until `updates` are done, or progress (NULL: none) returns false, which is not an
- * error. Goes on where the last call, or the loaded net, stopped: batch index, moments and
- * carried states are the net's. A loss that is not finite ends the training: progress is
+ * error. Goes on where the last call, or the loaded net, stopped: batch index, moments (of
+ * the same optimizer) and carried states (of as many rows) are the net's. An update without
+ * targets has the gradient 0. A loss that is not finite ends the training: progress is
  * called with finite = false, and the call returns true. */
 WEFT_API bool weft_train(WeftNet *net, const WeftTrain *train, const WeftSource *source,
                          bool (*progress)(void *context, const WeftProgress *progress),
@@ -258,7 +261,8 @@ WEFT_API bool weft_evaluate(WeftNet *net, const WeftSource *source, uint64_t fir
 
 /* Outputs for a batch of the caller's: values, probabilities (softmax, sigmoid), into
  * out [T][B][outputs], vector: [B][outputs]. fresh = false goes on from the states of the
- * last weft_predict with as many rows. Only x or symbol, and length (may be NULL), are read. */
+ * last weft_predict with as many rows. Only x or symbol, and length (may be NULL), are read;
+ * past the end of its row an output is 0. */
 WEFT_API bool weft_predict(WeftNet *net, const WeftBatch *batch, float *out,
                            WeftError *err);
 

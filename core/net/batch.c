@@ -97,3 +97,15 @@ bool batch_check(Pass *p, Error *err)
     return check_inputs(p, err) &&
            (p->shape.purpose == PURPOSE_PREDICT || check_targets(p, err));
 }
+
+bool batch_fill(Pass *p, const WeftSource *source, uint64_t index, Error *err)
+{
+    batch_clear(p);
+    WeftBatch batch = p->batch; /* a source may write the arrays, not where they are */
+    Error inner = {""};         /* and has a place for its message, wanted or not */
+    if (!source->fill(source->context, index, &batch, &inner))
+        return error(err, "%s", inner.text);
+    p->batch.fresh = batch.fresh;
+    if (batch_check(p, &inner)) return true;
+    return error(err, "batch %llu: %.900s", (unsigned long long)index, inner.text);
+}

@@ -123,24 +123,22 @@ static void span_hits(const Head *h, const Span *s)
     }
 }
 
-/* Values or probabilities, into the caller's array. */
+/* Values or probabilities, into the caller's array: made in ours, since only a copy
+ * stays within the caller's to the last element. */
 static void span_out(const Head *h, const Span *s)
 {
     const Pass *const p = h->pass;
+    const WeftLoss loss = p->net->model.loss;
     const size_t O = (size_t)h->outputs;
     float *const a = h->a + (size_t)s->at * h->row;
-    float *const out = p->out + (size_t)s->row * O;
-    const WeftLoss loss = p->net->model.loss;
-    if (loss == WEFT_SOFTMAX) {
-        simd->softmax(s->rows, h->outputs, a, h->row, NULL, NULL, 1, NULL, out, O);
-        return;
-    }
     const Map m = {.rows = s->rows,
                    .n = h->outputs,
-                   .y = out,
+                   .y = p->out + (size_t)s->row * O,
                    .y_row = O,
                    .a = a,
                    .a_row = h->row};
+    if (loss == WEFT_SOFTMAX)
+        simd->softmax(s->rows, h->outputs, a, h->row, NULL, NULL, 1, NULL, a, h->row);
     simd->map[loss == WEFT_SIGMOID ? MAP_sigmoid : MAP_copy](&m);
 }
 

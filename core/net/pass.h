@@ -114,6 +114,7 @@ void pass_set_states(Pass *pass, const float *states);
 void batch_place(Pass *pass, Arena *arena);
 void batch_clear(Pass *pass);
 bool batch_check(Pass *pass, Error *err);
+bool batch_fill(Pass *pass, const WeftSource *source, uint64_t index, Error *err);
 
 /* joint.c: rows [first, end). */
 View joint_view(const Joint *joint, const Window *window);

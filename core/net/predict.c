@@ -28,16 +28,6 @@ static bool run_all(Pass *p, bool fresh, Error *err)
 
 /* ---- scores ---- */
 
-static bool score_batch(Pass *p, const WeftSource *source, uint64_t index, Error *err)
-{
-    batch_clear(p);
-    WeftBatch batch = p->batch;
-    if (!source->fill(source->context, index, &batch, err)) return false;
-    Error inner;
-    if (batch_check(p, &inner)) return run_all(p, batch.fresh, err);
-    return error(err, "batch %llu: %.900s", (unsigned long long)index, inner.text);
-}
-
 bool weft_evaluate(WeftNet *net, const WeftSource *source, uint64_t first,
                    uint64_t count, WeftScore *score, WeftError *err)
 {
@@ -51,7 +41,8 @@ bool weft_evaluate(WeftNet *net, const WeftSource *source, uint64_t first,
     double loss = 0, hits = 0, weight = 0;
     p->carried = false; /* the first batch starts anew whatever was evaluated before */
     for (uint64_t i = 0; i < count; i++) {
-        if (!score_batch(p, source, first + i, err)) return false;
+        if (!batch_fill(p, source, first + i, err) || !run_all(p, p->batch.fresh, err))
+            return false;
         loss += p->loss_sum;
         hits += p->hit_sum;
         weight += p->weight_sum;

@@ -30,23 +30,7 @@ static double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* ---- the batch ---- */
-
-/* Fills the batch that the clock stands in. */
-static bool fill(const Training *t, Error *err)
-{
-    Pass *const p = t->pass;
-    batch_clear(p);
-    WeftBatch batch =
-        p->batch; /* the source may write the arrays, not where they are */
-    if (!t->source->fill(t->source->context, t->net->clock.batch, &batch, err))
-        return false;
-    p->batch.fresh = batch.fresh;
-    Error inner;
-    if (batch_check(p, &inner)) return true;
-    return error(err, "batch %llu: %.900s", (unsigned long long)t->net->clock.batch,
-                 inner.text);
-}
+/* ---- making ready ---- */
 
 /* States that a file brought, once the rows are known. Those of another number of rows
  * mean nothing here, and all rows start anew. */
@@ -221,7 +205,9 @@ static bool run(Training *t, Error *err)
     const Clock *const clock = &t->net->clock;
     uint64_t filled = UINT64_MAX;
     while (clock->updates < t->train.updates) {
-        if (filled != clock->batch && !fill(t, err)) return false;
+        if (filled != clock->batch &&
+            !batch_fill(t->pass, t->source, clock->batch, err))
+            return false;
         filled = clock->batch;
         if (!update(t, err)) return false;
         const bool last = !t->report.finite || clock->updates == t->train.updates;
