@@ -1,6 +1,8 @@
 /* test_train.c: truncated back-propagation, and what must never change a bit of it. */
 #include "net_rig.h"
 
+#include <float.h>
+
 typedef struct Rig {
     WeftCell *cell[2];
     WeftLayer layer[2];
@@ -106,10 +108,11 @@ Test(train, chunks_cut_the_gradient)
     rig_close(&rig);
 }
 
-/* Batch i in two: batches 2i and 2i+1 have its halves, the second not fresh. */
+/* Batch i in two: batches 2i and 2i+1 have its halves. */
 typedef struct Halves {
     WeftSource whole;
     const WeftModel *model;
+    bool anew; /* the second too is fresh */
 } Halves;
 
 static bool halves_fill(void *context, uint64_t index, WeftBatch *half, WeftError *err)
@@ -125,7 +128,7 @@ static bool halves_fill(void *context, uint64_t index, WeftBatch *half, WeftErro
     const bool filled = h->whole.fill(h->whole.context, index / 2, &b, err);
     memcpy(half->x, b.x + at * x, T / 2 * x * sizeof *b.x);
     memcpy(half->target, b.target + at * y, T / 2 * y * sizeof *b.target);
-    half->fresh = b.fresh && index % 2 == 0;
+    half->fresh = h->anew || (b.fresh && index % 2 == 0);
     free(b.x);
     free(b.target);
     return filled;
@@ -136,11 +139,36 @@ Test(train, update_after_every_chunks_is_as_if_batches_were_shorter)
     Rig rig;
     rig_open(&rig, gru_text, rnn_text, &dense);
     rig.model.drop = 0.2f;
-    Halves halves = {drawn_source(&rig.drawn, 12, 5), &rig.model};
+    Halves halves = {drawn_source(&rig.drawn, 12, 5), &rig.model, false};
     const WeftSource half = {&halves, halves_fill, 6, 5};
     const WeftTrain a = {.updates = 6, .chunk = 3, .chunks_per_update = 2};
     const WeftTrain b = {.updates = 6, .chunk = 3};
     SAME(train_on(&rig, &a, &halves.whole, 2), train_on(&rig, &b, &half, 1), "differ");
+    rig_close(&rig);
+}
+
+/* Where the forward direction carries nothing, chunks are as if they were batches. */
+Test(train, backward_direction_starts_anew_in_each_chunk)
+{
+    Rig rig;
+    WeftTeam *const team = rig_team(1);
+    WeftNet *net;
+    WeftProgress last;
+    WeftScore score;
+    rig_open(&rig, rnn_text, NULL, &dense);
+    rig.layer[0].both = true;
+    Halves halves = {drawn_source(&rig.drawn, 6, 5), &rig.model, true};
+    const WeftSource half = {&halves, halves_fill, 3, 5};
+    const WeftTrain settings = {.updates = 1, .chunk = 3};
+    MUST(weft_net_open(team, &rig.model, 1, &net, &err));
+    memset(weft_net_parameter(net, 1, NULL, NULL, NULL), 0, 7 * 7 * sizeof(float));
+    MUST(weft_evaluate(net, &half, 0, 2, &score, &err));
+    MUST(weft_train(net, &settings, &halves.whole, keep_report, &last, &err));
+    cr_expect(fabs(last.loss - score.loss) < 30 * (double)FLT_EPSILON * score.loss,
+              "%.9g, expected %.9g", last.loss,
+              score.loss); /* 30 losses, added in two ways */
+    weft_net_close(net);
+    weft_team_close(team);
     rig_close(&rig);
 }
 
