@@ -9,6 +9,7 @@
 #include "../core/cell/builtin.h"
 #include "../core/cell/check.h"
 #include "../core/weft.h"
+#include "../simd/isa.h"
 
 static FILE *nowhere(void)
 {
@@ -162,6 +163,26 @@ Test(cells, of_every_corner_pass_the_check)
             Error err;
             cr_expect(check_text(corners[i], 2 + hidden % 3, hidden, i, &err), "%s\n%s",
                       corners[i], err.text);
+        }
+}
+
+Test(cells, pass_the_check_on_every_instruction_set)
+{
+    for (int isa = 0; isa_set(isa); isa++)
+        for (size_t i = 0; i < sizeof corners / sizeof *corners; i++) {
+            Cell *cell;
+            Graph graph;
+            Error err;
+            char text[256];
+            FILE *const out = nowhere();
+            cr_assert(isa_select(isa_set(isa)->isa, text, sizeof text), "%s", text);
+            cr_assert(cell_parse("t", corners[i], strlen(corners[i]), &cell, &err));
+            cr_assert(graph_build(cell, 3, 13, &graph, &err) && derive(&graph, &err));
+            cr_expect(check_graph(&graph, isa_set(isa)->isa, i, out, &err), "%s\n%s",
+                      corners[i], err.text);
+            graph_close(&graph);
+            cell_close(cell);
+            fclose(out);
         }
 }
 

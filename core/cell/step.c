@@ -439,10 +439,11 @@ static void (*const run_kind[])(const Run *, const Instr *, const Block *) = {
 
 /* ---- groups and phases ---- */
 
-/* Whole panels, and about STRIP floats for so many rows. */
+/* Whole panels, and at most STRIP floats for so many rows, which strips pad. */
 static int units_for(int rows)
 {
-    const int units = STRIP / rows / simd->panel * simd->panel;
+    const int padded_units = STRIP / rows / LANES_MAX * LANES_MAX;
+    const int units = padded_units / simd->panel * simd->panel;
     return units > simd->panel ? units : simd->panel;
 }
 
