@@ -60,12 +60,20 @@ static const Claim claims[] = {
 const Experiment experiment_adding = {
     .name = "adding",
     .question = "Does the cell remember two marked numbers over a whole sequence?",
-    .claim =
-        "lstm and gru solve length 100 (mse below 0.01); rnn stays at the 0.167 of "
-        "guessing",
+    .claim = "lstm and gru solve length 100 (mse below 0.01); rnn stays at the 0.167 "
+             "of guessing",
     .grid = {"rnn,lstm,gru", NUMBERS(50, 100), NUMBERS(0, 1, 2)},
-    .train = {SETTINGS_COMMON, .hidden = 64, .batch = 32, .chunk = 0, /* never cut */
-              .chunks_per_update = 1, .rate = 1e-3, .steps = 8000, .every = 200},
+    .train =
+        {
+            SETTINGS_COMMON,
+            .hidden = 64,
+            .batch = 32,
+            .chunk = 0, /* never cut */
+            .chunks_per_update = 1,
+            .rate = 1e-3,
+            .steps = 8000,
+            .every = 200,
+        },
     .task = {.input = WEFT_DENSE,
              .inputs = 2,
              .outputs = 1,

@@ -10,8 +10,7 @@
 
 #define BITS 1.4426950408889634 /* in a nat */
 
-/* ---- the parts
- * ------------------------------------------------------------------------ */
+/* ---- the parts ------------------------------------------------------------------- */
 
 bool corpus_open(const char *path, bool bytes, const double split[3],
                  const uint32_t *alphabet, int symbols, Corpus *corpus, WeftError *err)
@@ -22,7 +21,7 @@ bool corpus_open(const char *path, bool bytes, const double split[3],
     corpus->symbols = weft_text_symbols(corpus->text, &corpus->count);
     weft_text_alphabet(corpus->text, &corpus->alphabet);
     double before = 0;
-    for (int part = 0; part < PARTS; part++) {
+    for (Part part = TRAINING; part < PARTS; part++) {
         before += split[part];
         corpus->start[part + 1] =
             (size_t)floor((double)corpus->count * before / 100 + 0.5);
@@ -65,6 +64,23 @@ bool corpus_source(const Corpus *corpus, Part part, int rows, int steps,
                             source, windows, err);
 }
 
+static bool streams_fill(void *context, uint64_t index, WeftBatch *batch,
+                         WeftError *err)
+{
+    const Streams *streams = context;
+    if (!streams->inner.fill(streams->inner.context, index, batch, err)) return false;
+    if (streams->reset && index % streams->reset == 0) batch->fresh = true;
+    return true;
+}
+
+WeftSource streams_source(Streams *streams)
+{
+    WeftSource source = streams->inner;
+    source.context = streams;
+    source.fill = streams_fill;
+    return source;
+}
+
 bool corpus_ngrams(const Corpus *corpus, Part part, double nats[NGRAM_ORDERS],
                    WeftError *err)
 {
@@ -76,14 +92,14 @@ bool corpus_ngrams(const Corpus *corpus, Part part, double nats[NGRAM_ORDERS],
     return true;
 }
 
-/* ---- as a data set
- * -------------------------------------------------------------------- */
+/* ---- as a data set --------------------------------------------------------------- */
 
 typedef struct Own {
     Corpus corpus;
     bool bytes;
     WeftSource part[PARTS]; /* the validation and test parts may be empty: no source */
     uint64_t windows[PARTS];
+    Streams streams; /* of the training part */
 } Own;
 
 static bool score(Data *data, WeftNet *net, Part part, char text[256], double *loss,
@@ -109,14 +125,14 @@ static bool baselines(Data *data, WeftError *err)
 {
     const Own *own = data->own;
     double nats[PARTS][NGRAM_ORDERS];
-    for (int part = VALIDATION; part < PARTS; part++)
+    for (Part part = VALIDATION; part < PARTS; part++)
         if (part_count(&own->corpus, part) &&
             !corpus_ngrams(&own->corpus, part, nats[part], err))
             return false;
     for (int order = 0; order < NGRAM_ORDERS; order++) {
         char line[256] = "";
         append(line, sizeof line, "n-gram of order %d:", order);
-        for (int part = VALIDATION; part < PARTS; part++)
+        for (Part part = VALIDATION; part < PARTS; part++)
             if (part_count(&own->corpus, part))
                 append(line, sizeof line, "  %s %.4f nats, %.4f bits a character",
                        part == TEST ? "test" : "validation", nats[part][order],
@@ -171,7 +187,7 @@ uint32_t *corpus_alphabet(const WeftNet *net, int *symbols, WeftError *err)
 static void corpus_data_close(Data *data)
 {
     Own *own = data->own;
-    for (int part = 0; part < PARTS; part++)
+    for (Part part = TRAINING; part < PARTS; part++)
         if (own->windows[part]) weft_source_close(&own->part[part]);
     corpus_close(&own->corpus);
     free(own);
@@ -180,7 +196,7 @@ static void corpus_data_close(Data *data)
 static bool sources(Own *own, const Settings *settings, WeftError *err)
 {
     const int steps = settings->chunk * settings->chunks_per_update;
-    for (int part = 0; part < PARTS; part++) {
+    for (Part part = TRAINING; part < PARTS; part++) {
         if (!part_count(&own->corpus, part)) continue;
         uint64_t windows;
         if (!corpus_source(&own->corpus, part, settings->batch, steps, &own->part[part],
@@ -207,8 +223,7 @@ static bool open_for_net(const char *path, const WeftNet *net, Own *own, WeftErr
 bool corpus_data(const char *path, const DataOptions *options, const Settings *settings,
                  const WeftNet *net, Data *data, WeftError *err)
 {
-    if (!settings->chunk)
-        return fail(err, "--chunk 0: a text is one long sequence, expected 1 or more");
+    if (!settings->chunk) return fail(err, "--chunk 0: a text needs 1 or more");
     if ((int64_t)settings->chunk * settings->chunks_per_update > 100000000)
         return fail(err,
                     "--chunk times --chunks-per-update: expected at most 1e8 steps");
@@ -234,7 +249,8 @@ bool corpus_data(const char *path, const DataOptions *options, const Settings *s
         corpus_data_close(data);
         return false;
     }
-    data->train = own->part[TRAINING];
+    own->streams = (Streams){own->part[TRAINING], settings->reset};
+    data->train = streams_source(&own->streams);
     if (!net)
         progress_line(
             "text: %zu %s, %d symbols; training %zu, validation %zu, test %zu",

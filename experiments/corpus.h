@@ -16,6 +16,16 @@ bool corpus_open(const char *path, bool bytes, const double split[3],
                  const uint32_t *alphabet, int symbols, Corpus *corpus, WeftError *err);
 void corpus_close(Corpus *corpus);
 
+/* Streams whose states start anew after every `reset` batches. A net that never meets a
+ * start lets units hold what its streams left in them for ever, as if they were biases,
+ * and fails wherever a text begins: measured on the Bible, gru 128 after 800
+ * updates, 9.7 nats on held-out text against 1.69. */
+typedef struct Streams {
+    WeftSource inner;
+    uint64_t reset; /* 0: only where the text begins */
+} Streams;
+WeftSource streams_source(Streams *streams);
+
 /* The part in `rows` streams, in windows of `steps`: both are made smaller when a part
  * that is not for training is short. */
 bool corpus_source(const Corpus *corpus, Part part, int rows, int steps,

@@ -51,8 +51,7 @@ bool pairs_each(const char *pairs, PairSet set, void *to, WeftError *err)
     return true;
 }
 
-/* ---- kinds of values
- * ------------------------------------------------------------------ */
+/* ---- kinds of values ------------------------------------------------------------- */
 
 static bool out_of_range(const Option *option, const char *text, WeftError *err)
 {
@@ -308,8 +307,7 @@ const OptionKind option_numbers = {numbers_read, numbers_write};
 const OptionKind option_pairs = {pairs_read, pairs_write};
 const OptionKind option_split = {split_read, split_write};
 
-/* ---- tables
- * --------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------- */
 
 static void *field_of(const Option *option, void *into)
 {
@@ -362,8 +360,11 @@ bool options_parse(const OptionGroup *groups, char *text, WeftError *err)
     return true;
 }
 
-/* ---- the command line
- * ----------------------------------------------------------------- */
+/* ---- the command line ------------------------------------------------------------ */
+
+/* What getopt returns for option i is VALUE + i: distinct, or it takes the first of
+ * many that an abbreviation fits. */
+#define VALUE 256
 
 /* All options of the groups, as getopt wants them; the last is --help. */
 typedef struct Known {
@@ -384,9 +385,10 @@ static void known_fill(Known *known, const OptionGroup *groups)
             known->into[i] = g->into;
             known->name[i] = o->name;
             known->list[i] = (struct option){
-                o->name, o->value ? required_argument : no_argument, NULL, 0};
+                o->name, o->value ? required_argument : no_argument, NULL, VALUE + i};
         }
-    known->list[known->count] = (struct option){"help", no_argument, NULL, 0};
+    known->list[known->count] =
+        (struct option){"help", no_argument, NULL, VALUE + known->count};
     known->name[known->count] = "help";
 }
 
@@ -418,9 +420,9 @@ bool options_read(const OptionGroup *groups, int argc, char **argv, int *first_w
     *help = false;
     optind = 0; /* glibc: start anew */
     opterr = 0;
-    for (int found, i = -1;
-         (found = getopt_long(argc, argv, ":", known.list, &i)) != -1;) {
-        if (found) return unknown(&known, argv[optind - 1], found == ':', err);
+    for (int found; (found = getopt_long(argc, argv, ":", known.list, NULL)) != -1;) {
+        if (found < VALUE) return unknown(&known, argv[optind - 1], found == ':', err);
+        const int i = found - VALUE;
         if (i == known.count) {
             *help = true;
             return true;

@@ -80,8 +80,7 @@ static const Option run_options[] = {
 #undef FIELD
 #undef GRID
 
-/* ---- what is asked for
- * ---------------------------------------------------------------- */
+/* ---- what is asked for ----------------------------------------------------------- */
 
 /* An experiment, with the options of the call over its declaration. */
 static bool trial_read(Trial *trial, const Experiment *experiment, const Verb *verb,
@@ -144,8 +143,7 @@ static WeftModel trial_shape(const Trial *trial)
                        .loss = WEFT_SOFTMAX};
 }
 
-/* ---- points
- * --------------------------------------------------------------------------- */
+/* ---- points ---------------------------------------------------------------------- */
 
 /* All that decides the rows of a point, and of a text's baselines. */
 static bool point_digest(Point *point, WeftError *err)
@@ -242,8 +240,7 @@ static int by_work(const void *a, const void *b)
                                                : p->settings.seed > q->settings.seed;
 }
 
-/* ---- rows
- * ----------------------------------------------------------------------------- */
+/* ---- rows ------------------------------------------------------------------------ */
 
 static bool point_owns(const Point *point, const Row *row)
 {
@@ -308,14 +305,14 @@ static bool trial_recall(Campaign *campaign, const Trial *trial, WeftError *err)
     return good && baseline_rows(trial, err);
 }
 
-/* ---- one training
- * --------------------------------------------------------------------- */
+/* ---- one training ---------------------------------------------------------------- */
 
 /* A point while it runs. */
 typedef struct Running {
     Point *point;
     WeftNet *net;
     Drawn train_draw, test_draw;
+    Streams streams;
     WeftSource train, test;
     uint64_t test_batches;
     bool finite;
@@ -492,12 +489,15 @@ static bool sources_text(Running *running, WeftError *err)
     const Corpus *corpus = &point->trial->corpus;
     const int rows = point->settings.batch;
     const int steps = point->length * point->settings.chunks_per_update;
-    if (!corpus_source(corpus, TRAINING, rows, steps, &running->train, NULL, err))
+    if (!corpus_source(corpus, TRAINING, rows, steps, &running->streams.inner, NULL,
+                       err))
         return false;
+    running->streams.reset = point->settings.reset;
+    running->train = streams_source(&running->streams);
     if (corpus_source(corpus, VALIDATION, rows, steps, &running->test,
                       &running->test_batches, err))
         return true;
-    weft_source_close(&running->train);
+    weft_source_close(&running->streams.inner);
     return false;
 }
 
@@ -511,7 +511,7 @@ static bool point_run_net(Point *point, WeftTeam *team, WeftError *err)
     if (good) {
         good = point_train(&running, err);
         if (text) {
-            weft_source_close(&running.train);
+            weft_source_close(&running.streams.inner);
             weft_source_close(&running.test);
         }
     }
@@ -536,8 +536,7 @@ static void point_run(void *context, int i)
     weft_team_close(team);
 }
 
-/* ---- the whole grid
- * ------------------------------------------------------------------- */
+/* ---- the whole grid -------------------------------------------------------------- */
 
 static bool campaign_plan(Campaign *campaign, WeftTeam *team, WeftError *err)
 {

@@ -32,8 +32,7 @@ struct Series {
     Windows part[PARTS];
 };
 
-/* ---- windows
- * -------------------------------------------------------------------------- */
+/* ---- windows --------------------------------------------------------------------- */
 
 static float normalised(const Series *series, int column, size_t row)
 {
@@ -88,8 +87,7 @@ static void windows_open(Series *series, Part part, uint64_t seed)
                                    .seed = seed};
 }
 
-/* ---- errors in the target's unit
- * ------------------------------------------------------ */
+/* ---- errors in the target's unit ------------------------------------------------- */
 
 typedef struct Errors {
     double absolute, square;
@@ -192,7 +190,7 @@ static bool baselines(Data *data, WeftError *err)
 {
     (void)err;
     const Series *series = data->own;
-    for (int part = VALIDATION; part < PARTS; part++) {
+    for (Part part = VALIDATION; part < PARTS; part++) {
         if (!series->part[part].count) continue;
         const Errors errors = naive_errors(series, &series->part[part]);
         char text[256] = "";
@@ -219,8 +217,7 @@ bool series_forecast(Data *data, WeftNet *net, double **values, int *count,
     return false;
 }
 
-/* ---- opening
- * -------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------- */
 
 static void series_close(Series *series)
 {
@@ -268,7 +265,6 @@ static bool add_named(Series *series, const char *name, WeftError *err)
 
 static bool choose(Series *series, const DataOptions *options, WeftError *err)
 {
-    if (!options->target) return fail(err, "--target: expected the column to forecast");
     if (!add_named(series, options->target, err)) return false;
     char item[256];
     for (const char *rest = options->columns; list_next(&rest, item, sizeof item);)
@@ -282,7 +278,7 @@ static bool cut(Series *series, const double split[3], uint64_t seed, WeftError 
 {
     const size_t rows = weft_table_rows(series->table);
     double before = 0;
-    for (int part = 0; part < PARTS; part++) {
+    for (Part part = TRAINING; part < PARTS; part++) {
         before += split[part];
         series->start[part + 1] = (size_t)floor((double)rows * before / 100 + 0.5);
         windows_open(series, part, seed);
@@ -312,8 +308,7 @@ static void measure(Series *series)
     }
 }
 
-/* ---- notes: names and numbers, one to a line
- * ------------------------------------------ */
+/* ---- notes: names and numbers, one to a line ------------------------------------- */
 
 static bool note(const Data *data, WeftNet *net, WeftError *err)
 {

@@ -63,6 +63,7 @@ const Option settings_options[] = {
     {"batch", "N", "rows of a mini-batch", &option_int, FIELD(batch), 1, 1e6, NULL},
     {"chunk", "N", "steps between the cuts of the gradient; 0: never cut", &option_int, FIELD(chunk), 0, 1e7, NULL},
     {"chunks-per-update", "N", "chunks whose gradients make one update", &option_int, FIELD(chunks_per_update), 1, 1e6, NULL},
+    {"reset", "N", "batches of a text after which carried states start anew; 0: none", &option_count, FIELD(reset), 0, 0, NULL},
     {"steps", "N", "updates in all", &option_count, FIELD(steps), 0, 0, NULL},
     {"every", "N", "updates between evaluations; 0: a tenth of all", &option_count, FIELD(every), 0, 0, NULL},
     {"optimizer", "NAME", "sgd, rmsprop, adam or adamw", &option_choice, FIELD(optimizer), 0, 0, optimizers},
@@ -101,8 +102,7 @@ void settings_difference(const Settings *from, const Settings *to,
     options_difference(settings_options, from, to, text, SETTINGS_TEXT);
 }
 
-/* ---- layers
- * --------------------------------------------------------------------------- */
+/* ---- layers ---------------------------------------------------------------------- */
 
 typedef struct Layers {
     int count;

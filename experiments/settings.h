@@ -15,6 +15,7 @@ typedef struct Settings {
     char set[PAIRS_SIZE];
     /* a batch and an update */
     int batch, chunk, chunks_per_update;
+    uint64_t reset; /* of a text: batches after which states start anew; 0: none */
     uint64_t steps, every, seed;
     /* the optimiser */
     int optimizer, schedule; /* WeftOptimizer, WeftSchedule */
@@ -39,7 +40,8 @@ void settings_difference(const Settings *from, const Settings *to,
                          char text[SETTINGS_TEXT]);
 
 /* Part of every declaration of settings: what hardly anybody changes. */
-#define SETTINGS_COMMON .layers = "1", .factor = 0.1, .clip = 1, .optimizer = WEFT_ADAM
+#define SETTINGS_COMMON                                                                \
+    .layers = "1", .factor = 0.1, .clip = 1, .optimizer = WEFT_ADAM, .reset = 20
 
 /* A net for data of this shape; its layers and dropout are the settings'. */
 bool settings_net(const Settings *settings, WeftTeam *team, const WeftModel *shape,

@@ -15,21 +15,28 @@
 static const Claim claims[] = {
     {"lstm-rnn", "lstm predicts better than rnn", "lstm", 50, MEDIAN_SEED, "rnn", -HUGE_VAL, MARGIN, "-0.083 nats", BAI18},
     {"gru-rnn", "gru predicts better than rnn", "gru", 50, MEDIAN_SEED, "rnn", -HUGE_VAL, MARGIN, "-0.076 nats", BAI18},
-    {"lstm-bigram", "lstm beats the n-gram of order 2", "lstm", 50, MEDIAN_SEED, "order 2", -HUGE_VAL, MARGIN, "every rnn beats the best n-gram", "Karpathy et al. 2015"},
+    {"lstm-bigram", "lstm beats the n-gram of order 2", "lstm", 50, MEDIAN_SEED, "order 2", -HUGE_VAL, MARGIN, "-0.118 nats (1.077 against 1.195 of the best n-gram)", "Karpathy et al. 2015, War and Peace"},
     {0},
 };
 // clang-format on
 
 const Experiment experiment_text = {
     .name = "text",
-    .question =
-        "What do gates give on ordinary text, where short memory goes a long way?",
-    .claim =
-        "lstm and gru predict characters better than rnn, by little; all beat n-grams "
-        "of low order",
+    .question = "What do gates give on text, where short memory goes a long way?",
+    .claim = "lstm and gru predict characters better than rnn, by little; all beat "
+             "n-grams of low order",
     .grid = {"rnn,lstm,gru", NUMBERS(50), NUMBERS(0, 1)},
-    .train = {SETTINGS_COMMON, .hidden = 128, .batch = 32, .chunks_per_update = 1,
-              .rate = 3e-3, .schedule = WEFT_COSINE, .steps = 4000, .every = 200},
+    .train =
+        {
+            SETTINGS_COMMON,
+            .hidden = 128,
+            .batch = 32,
+            .chunks_per_update = 1,
+            .rate = 1e-2,
+            .schedule = WEFT_COSINE,
+            .steps = 4000,
+            .every = 200,
+        },
     .file = "build/data/bible.txt",
     .glance = 25,
     .unit = "nats a character",

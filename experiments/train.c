@@ -1,5 +1,4 @@
-/* train.c: `weft train`: a text, a table or a task, from the first update to the
- * digest. */
+/* train.c: `weft train`, from the first update to the digest. */
 #include "progress.h"
 #include "saved.h"
 #include "verbs.h"
@@ -24,8 +23,7 @@ static const Option run_options[] = {
 // clang-format on
 #undef FIELD
 
-/* ---- what is asked for
- * ---------------------------------------------------------------- */
+/* ---- what is asked for ----------------------------------------------------------- */
 
 typedef struct Job {
     Options options;
@@ -34,21 +32,25 @@ typedef struct Job {
     const char *kind, *name; /* of the data */
 } Job;
 
-static const Settings text_settings = {SETTINGS_COMMON, .cell = "lstm",
-                                       .hidden = 256,   .batch = 32,
-                                       .chunk = 50,     .chunks_per_update = 4,
-                                       .rate = 2e-3,    .schedule = WEFT_COSINE,
-                                       .steps = 5000,   .seed = 1};
+static const Settings text_settings = {
+    SETTINGS_COMMON, .cell = "lstm",
+    .hidden = 256,   .batch = 32,
+    .chunk = 50,     .chunks_per_update = 4,
+    .rate = 5e-3,    .schedule = WEFT_COSINE,
+    .steps = 5000,   .seed = 1,
+};
 
-static const Settings table_settings = {SETTINGS_COMMON,
-                                        .cell = "lstm",
-                                        .hidden = 32,
-                                        .batch = 32,
-                                        .chunks_per_update = 1,
-                                        .rate = 2e-3,
-                                        .schedule = WEFT_COSINE,
-                                        .steps = 3000,
-                                        .seed = 1};
+static const Settings table_settings = {
+    SETTINGS_COMMON,
+    .cell = "lstm",
+    .hidden = 32,
+    .batch = 32,
+    .chunks_per_update = 1,
+    .rate = 2e-3,
+    .schedule = WEFT_COSINE,
+    .steps = 3000,
+    .seed = 1,
+};
 
 static Settings task_settings(const char *name)
 {
@@ -77,8 +79,7 @@ static bool call_read(Job *job, const Verb *verb, int argc, char **argv, Call *c
     return verb_call(verb, groups, argc, argv, call, err);
 }
 
-/* ---- the training
- * --------------------------------------------------------------------- */
+/* ---- the training ---------------------------------------------------------------- */
 
 typedef struct Run {
     const Job *job;
@@ -167,8 +168,7 @@ static bool train(Run *run, WeftError *err)
     return !interrupt_asked() || save(run, err);
 }
 
-/* ---- from the call to the last line
- * --------------------------------------------------- */
+/* ---- from the call to the last line ---------------------------------------------- */
 
 static void say_interrupted(const Run *run)
 {
@@ -282,13 +282,25 @@ static Status resume(Job *job, const Verb *verb, int argc, char **argv, WeftErro
     return status;
 }
 
+/* What the data's kind needs of the call. */
+static bool fits(const Job *job, WeftError *err)
+{
+    if (!strcmp(job->kind, DATA_TABLE) && !job->data_options.target)
+        return fail(err, "%s: expected --target with the column to forecast",
+                    job->name);
+    if (!strcmp(job->kind, DATA_TEXT) && !job->settings.chunk)
+        return fail(err, "--chunk 0: a text is one long sequence, expected 1 or more");
+    return true;
+}
+
 static Status start(Job *job, const Verb *verb, int argc, char **argv, WeftError *err)
 {
     Call call;
     WeftTeam *team;
     job->settings = default_settings(job);
     job->data_options = (DataOptions){DATA_OPTIONS_COMMON};
-    if (!call_read(job, verb, argc, argv, &call, err)) return BAD_CALL;
+    if (!call_read(job, verb, argc, argv, &call, err) || !fits(job, err))
+        return BAD_CALL;
     if (!weft_team_open(job->options.threads, &team, err)) return FAILED;
     const Status status = run_fresh(job, team, err);
     weft_team_close(team);

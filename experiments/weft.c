@@ -73,7 +73,7 @@ int main(int argc, char **argv)
         usage();
     else {
         const Verb *verb = find(argv[1]);
-        if (!verb) return bad_verb(argv[1]);
+        if (!verb) return (int)bad_verb(argv[1]);
         return (int)flushed(verb_run(verb, argc - 1, argv + 1));
     }
     return (int)flushed(DONE);

@@ -1,0 +1,434 @@
+/* test_command.c: the command as a user meets it: what it does, says and returns. */
+#include <criterion/criterion.h>
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WEFT     BUILD_DIR "/weft"
+#define OUT_SIZE 65536
+
+static char folder[64];
+static char out[OUT_SIZE]; /* of the last call, both streams */
+
+/* ---- a folder of one's own, and calls in it
+ * ------------------------------------------ */
+
+static void open_folder(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/weft-command-XXXXXX");
+    cr_assert(mkdtemp(folder));
+    cr_assert_eq(chdir(folder), 0);
+}
+
+static void close_folder(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(command, .init = open_folder, .fini = close_folder, .timeout = 120);
+
+/* Runs a shell line, in which weft is the command; returns its exit status. */
+static int shell(const char *format, ...)
+{
+    char line[2048];
+    int used = snprintf(line, sizeof line, "weft() { '%s' \"$@\"; }; { ", WEFT);
+    va_list list;
+    va_start(list, format);
+    used += vsnprintf(line + used, sizeof line - (size_t)used, format, list);
+    va_end(list);
+    snprintf(line + used, sizeof line - (size_t)used, "; } 2>&1 </dev/null");
+    FILE *pipe = popen(line, "r");
+    cr_assert(pipe);
+    out[fread(out, 1, sizeof out - 1, pipe)] = 0;
+    const int status = pclose(pipe);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+#define expect_call(status, says, ...)                                                 \
+    do {                                                                               \
+        const int got = shell(__VA_ARGS__);                                            \
+        cr_expect_eq(got, status, "%s: status %d\n%s", #__VA_ARGS__, got, out);        \
+        cr_expect(strstr(out, says), "%s: no \"%s\" in\n%s", #__VA_ARGS__, says, out); \
+    } while (0)
+
+static void write_file(const char *path, const void *bytes, size_t count)
+{
+    FILE *file = fopen(path, "w");
+    cr_assert(file);
+    cr_assert_eq(fwrite(bytes, 1, count, file), count);
+    fclose(file);
+}
+
+/* A text that a net learns at once. */
+static void write_text(const char *path)
+{
+    static const char line[] = "the cat sat on the mat, and the dog sat on the log.\n";
+    FILE *file = fopen(path, "w");
+    cr_assert(file);
+    for (int i = 0; i < 400; i++) fputs(line, file);
+    fclose(file);
+}
+
+static void write_table(const char *path)
+{
+    FILE *file = fopen(path, "w");
+    cr_assert(file);
+    fprintf(file, "day,price,volume\n");
+    for (int i = 0; i < 300; i++)
+        fprintf(file, "d%d,%d,%d\n", i, 100 + 10 * (i % 4), i % 7);
+    fclose(file);
+}
+
+#define SMALL "--hidden 16 --chunk 10 --batch 8 --schedule constant"
+
+/* The 16 digits after the last "digest: ". */
+static const char *digest(void)
+{
+    static char digits[4][17];
+    static int turn;
+    char *to = digits[turn++ % 4];
+    const char *at = NULL;
+    for (const char *hit = out; (hit = strstr(hit, "digest: ")); hit++) at = hit + 8;
+    cr_assert(at, "no digest in\n%s", out);
+    snprintf(to, 17, "%.16s", at);
+    cr_assert_eq(strspn(to, "0123456789abcdef"), 16, "%s", to);
+    return to;
+}
+
+/* ---- calls
+ * ---------------------------------------------------------------------------- */
+
+Test(command, says_what_it_is)
+{
+    expect_call(0, "weft 0.", "weft --version");
+    expect_call(0, "Usage: weft VERB", "weft --help");
+    static const char *const verbs[] = {"run",   "report", "train",
+                                        "eval",  "sample", "predict",
+                                        "cells", "check",  "machine"};
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        shell("weft --help");
+        cr_expect(strstr(out, verbs[i]), "%s", verbs[i]);
+        expect_call(0, "--help", "weft %s --help", verbs[i]);
+    }
+}
+
+Test(command, help_lists_every_option)
+{
+    static const char *const options[] = {"cell",
+                                          "hidden",
+                                          "layers",
+                                          "both",
+                                          "batch",
+                                          "chunk",
+                                          "chunks-per-update",
+                                          "rate",
+                                          "schedule",
+                                          "warmup",
+                                          "clip",
+                                          "clip-value",
+                                          "dropout",
+                                          "steps",
+                                          "seed",
+                                          "threads",
+                                          "save",
+                                          "resume",
+                                          "embedding",
+                                          "set",
+                                          "bytes",
+                                          "split",
+                                          "target",
+                                          "columns",
+                                          "window",
+                                          "horizon",
+                                          "optimizer"};
+    shell("weft train --help");
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "\n  --%s ", options[i]);
+        cr_expect(strstr(out, name), "--%s is not in\n%s", options[i], out);
+    }
+}
+
+Test(command, bad_calls_return_2_and_name_the_nearest)
+{
+    expect_call(2, "expected a verb", "weft");
+    expect_call(2, "did you mean train?", "weft trian");
+    expect_call(2, "did you mean --hidden?", "weft train x --hiden 3");
+    expect_call(2, "unknown option --zzzzzzzz", "weft train x --zzzzzzzz");
+    expect_call(2, "--hidden: expected a value", "weft train x --hidden");
+    expect_call(2, "--both takes no value", "weft train x --both=1");
+    expect_call(2, "more than one option", "weft train x --c 3");
+    expect_call(2, "expected a whole number", "weft train x --hidden many");
+    expect_call(2, "expected a whole number", "weft train x --hidden -3");
+    expect_call(2, "expected 1 to 1000000", "weft train x --hidden 0");
+    expect_call(2, "expected a number", "weft train x --rate fast");
+    expect_call(2, "expected a number", "weft train x --rate nan");
+    expect_call(2, "did you mean adam?", "weft train x --optimizer adan");
+    expect_call(2, "did you mean lstm?", "weft train x --cell lstn");
+    expect_call(2, "did you mean gru?", "weft cells gruu");
+    expect_call(2, "expected name=number", "weft train x --set dt");
+    expect_call(2, "percentages", "weft train x --split 90,20,5");
+    expect_call(2, "expected DATA", "weft train");
+    expect_call(2, "expected MODEL", "weft sample");
+    expect_call(2, "unexpected \"y\"", "weft train x y");
+    expect_call(2, "expected --target", "weft train x.csv");
+    expect_call(2, "--chunk 0", "weft train x --chunk 0");
+    expect_call(2, "did you mean adding?", "weft run addin");
+    expect_call(2, "named twice", "weft run adding adding");
+    expect_call(2, "0..4", "weft run adding --seed 4..0");
+    expect_call(2, "0..4", "weft run adding --seed 0..9999999999");
+}
+
+/* ---- files that are not what they should be
+ * ------------------------------------------- */
+
+Test(command, bad_files_return_1_and_are_named)
+{
+    write_file("empty.txt", "", 0);
+    write_file("binary.txt", "ab\0cd", 5);
+    write_file("latin1.txt", "caf\xe9 au lait", 12);
+    write_file("short.txt", "abc", 3);
+    write_file("noise.weft", "\x7f not a net \x80", 14);
+    expect_call(1, "missing.txt", "weft train missing.txt");
+    expect_call(1, "empty.txt", "weft train empty.txt");
+    expect_call(1, "binary.txt", "weft train binary.txt");
+    expect_call(1, "latin1.txt", "weft train latin1.txt");
+    expect_call(1, "too few", "weft train short.txt");
+    expect_call(1, "/tmp", "weft train /tmp");
+    expect_call(1, "missing.cell",
+                "weft train short.txt --cell missing.cell --batch 1 "
+                "--chunk 1 --chunks-per-update 1");
+    expect_call(1, "noise.weft", "weft sample noise.weft");
+    expect_call(1, "missing.weft", "weft eval missing.weft short.txt");
+    expect_call(1, "no rows yet", "weft report");
+}
+
+Test(command, bad_tables_return_1_and_name_the_place)
+{
+    write_table("t.csv");
+    write_file("words.csv", "a,b\n1,2\n3,x\n", 12);
+    expect_call(1, "the nearest is \"price\"", "weft train t.csv --target pric");
+    expect_call(1, "day", "weft train t.csv --target day");
+    expect_call(1, "words.csv", "weft train words.csv --target b");
+    expect_call(1, "too few for --window 400",
+                "weft train t.csv --target price --window 400");
+}
+
+Test(command, nothing_half_written_is_left_where_it_cannot_write)
+{
+    write_text("t.txt");
+    expect_call(1, "nowhere",
+                "weft train t.txt " SMALL " --steps 1 --save nowhere/m.weft");
+    write_file("file", "x", 1);
+    expect_call(1, "file", "weft run adding --steps 1 --out file");
+    expect_call(1, "could not be written", "weft cells > /dev/full");
+    expect_call(0, "2", "ls | wc -l"); /* file and t.txt, and nothing beside */
+}
+
+/* ---- text
+ * ----------------------------------------------------------------------------- */
+
+Test(command, text_trains_evaluates_and_writes)
+{
+    write_text("t.txt");
+    expect_call(0, "n-gram of order 5:",
+                "weft train t.txt " SMALL " --steps 300 --rate 0.01 --save m.weft");
+    cr_expect(strstr(out, "bits a character"));
+    const char *const last = strrchr(out, 'd') ? strstr(out, "\ndigest: ") : NULL;
+    cr_expect(last && !strchr(last + 1, '\n')[1], "the digest is the last line");
+    expect_call(0, "bits a character", "weft eval m.weft t.txt");
+    expect_call(0, "the cat sat on the",
+                "weft sample m.weft --length 120 --temperature 0 --prime 'the c'");
+    char first[OUT_SIZE];
+    shell("weft sample m.weft --length 100 --seed 5");
+    memcpy(first, out, sizeof first);
+    cr_expect_eq(strlen(out), 101, "100 characters and the line's end");
+    shell("weft sample m.weft --length 100 --seed 5");
+    cr_expect_str_eq(first, out);
+    expect_call(1, "U+0051", "weft sample m.weft --prime Q");
+    expect_call(1, "trained on a text", "weft predict m.weft t.txt");
+    write_file("other.txt", "Quite unknown letters: \xc3\xa9", 25);
+    expect_call(1, "other.txt", "weft eval m.weft other.txt");
+}
+
+Test(command, bytes_of_any_kind_are_a_text)
+{
+    char bytes[4000];
+    for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (char)(i * 37 % 256);
+    write_file("b", bytes, sizeof bytes);
+    expect_call(0, "4000 bytes, 256 symbols",
+                "weft train b --bytes " SMALL " --steps 2 --save m.weft");
+    expect_call(0, "", "weft sample m.weft --length 10 | wc -c");
+    cr_expect_eq(atoi(out), 11);
+}
+
+Test(command, digest_is_the_same_for_all_threads_and_instruction_sets)
+{
+    write_text("t.txt");
+    shell("weft train t.txt " SMALL " --layers lstm:16,gru:12 --steps 10 --threads 1");
+    const char *const one = digest();
+    shell("weft train t.txt " SMALL " --layers lstm:16,gru:12 --steps 10 --threads 3");
+    cr_expect_str_eq(digest(), one);
+    shell("WEFT_ISA=scalar weft train t.txt " SMALL
+          " --layers lstm:16,gru:12 --steps 10");
+    cr_expect_str_eq(digest(), one);
+    shell("weft train t.txt " SMALL " --layers lstm:16,gru:12 --steps 10 --seed 2");
+    cr_expect_str_neq(digest(), one);
+}
+
+Test(command, resumed_training_comes_to_the_same_bits)
+{
+    write_text("t.txt");
+    shell("weft train t.txt " SMALL " --steps 30 --every 7");
+    const char *const whole = digest();
+    expect_call(0, "digest",
+                "weft train t.txt " SMALL " --steps 12 --every 5 --save m.weft");
+    expect_call(0, "digest", "weft train --resume m.weft --steps 30");
+    cr_expect_str_eq(digest(), whole);
+    expect_call(2, "only --steps and --every may differ, not --hidden '8'",
+                "weft train --resume m.weft --hidden 8");
+}
+
+Test(command, interrupt_finishes_the_update_saves_and_says_how_to_go_on)
+{
+    write_text("t.txt");
+    expect_call(130, "weft train --resume",
+                "timeout --preserve-status -s INT 1 '" WEFT "' train t.txt " SMALL
+                " --steps 1000000 --every 1000000 --save m.weft");
+    cr_expect(strstr(out, "interrupted after update "));
+    const unsigned long update = strtoul(strstr(out, "after update ") + 13, NULL, 10);
+    cr_assert(update > 0);
+    const char *const cut = digest();
+    shell("weft train t.txt " SMALL " --steps %lu --every 1000000", update);
+    cr_expect_str_eq(digest(), cut);
+    expect_call(0, "digest", "weft train --resume m.weft --steps %lu", update + 1);
+}
+
+Test(command, loss_that_is_not_finite_is_told_with_its_place)
+{
+    write_text("t.txt");
+    expect_call(1, "stopped being finite at update",
+                "weft train t.txt " SMALL " --optimizer sgd --rate 1e6 --clip 0 --cell "
+                "rnn_relu --steps 200");
+}
+
+/* ---- tables and tasks
+ * ----------------------------------------------------------------- */
+
+Test(command, table_is_forecast_in_its_own_unit)
+{
+    write_table("t.csv");
+    expect_call(0, "last value, test: MAE",
+                "weft train t.csv --target price --horizon 4 --window 8 --hidden 16 "
+                "--steps 400 --rate 0.01 --save m.weft");
+    const char *const test = strstr(out, "\ntest: MAE ");
+    cr_assert(test, "%s", out);
+    cr_expect_lt(strtod(test + 11, NULL), 2, "%s", out); /* prices go by tens */
+    expect_call(0, "ahead,price\n1,", "weft predict m.weft t.csv");
+    /* 300 rows: the next are 100, 110, 120, 130 */
+    const char *at = strstr(out, "\n1,");
+    for (int i = 0; i < 4; i++, at = strchr(at + 1, '\n'))
+        cr_expect_float_eq(strtod(strchr(at, ',') + 1, NULL), 100 + 10 * i, 3, "%s",
+                           out);
+    expect_call(0, "MAE", "weft eval m.weft t.csv");
+    expect_call(1, "trained on a table", "weft sample m.weft");
+}
+
+Test(command, task_trains_by_its_name)
+{
+    expect_call(0, "no memory: 0.166667 mse",
+                "weft train adding --length 10 --steps 20 --hidden 8 --save m.weft");
+    expect_call(0, "over 10000 sequences", "weft eval m.weft adding");
+}
+
+Test(command, cell_of_ones_own_is_checked_and_trained)
+{
+    static const char cell[] = "cell mine\nstate h\nweight W [hidden][input]\n"
+                               "weight U [hidden][hidden]\nbias b = 0\n"
+                               "h' = 0.5 * h + 0.5 * tanh(W x + U h + b)\n";
+    write_file("mine.cell", cell, strlen(cell));
+    write_text("t.txt");
+    expect_call(0, "mine", "weft cells mine.cell");
+    expect_call(0, "ok", "weft check mine.cell");
+    expect_call(0, "digest", "weft train t.txt " SMALL " --cell mine.cell --steps 5");
+    write_file("bad.cell", "cell bad\nstate h\nh' = tanh(g)\n", 31);
+    expect_call(1, "bad.cell", "weft check bad.cell");
+}
+
+/* ---- experiments
+ * ---------------------------------------------------------------------- */
+
+#define GRID                                                                           \
+    "weft run adding --cell rnn,gru --length 5,8 --seed 0..1 --hidden 8 --steps 60 "   \
+    "--every 20 --out rows"
+
+/* The rows without seconds, in an order that threads do not change. */
+static const char *sorted_rows(void)
+{
+    static char rows[2][OUT_SIZE];
+    static int turn;
+    cr_assert_eq(shell("cut -f 1-8,10- rows/adding.tsv | sort"), 0);
+    return memcpy(rows[turn++ % 2], out, OUT_SIZE);
+}
+
+Test(command, finished_points_are_not_run_again)
+{
+    expect_call(0, "8 points, 0 of them finished before", GRID);
+    const char *const first = sorted_rows();
+    expect_call(0, "8 points, 8 of them finished before", GRID);
+    cr_expect_str_eq(sorted_rows(), first);
+    expect_call(0, "8 points, 0 of them finished before", GRID " --rate 0.002");
+    expect_call(0, "9",
+                "tail -n +2 rows/adding.tsv | cut -f 2-4 | sort -u | wc -l; echo 9");
+}
+
+Test(command, run_that_was_cut_off_comes_to_the_same_rows)
+{
+    shell(GRID);
+    const char *const whole = sorted_rows();
+    /* The last point loses its last row and half of the one before. */
+    shell("lines=$(($(wc -l < rows/adding.tsv) - 2)); head -n $lines rows/adding.tsv > "
+          "cut; "
+          "printf 'adding\\trnn\\t5' >> cut; mv cut rows/adding.tsv");
+    expect_call(0, "points, ", GRID);
+    cr_expect_str_eq(sorted_rows(), whole);
+}
+
+Test(command, damaged_rows_are_refused_with_their_line)
+{
+    shell(GRID);
+    shell("sed -i '3s/.*/not a row/' rows/adding.tsv");
+    expect_call(1, "rows/adding.tsv: line 3", GRID);
+    expect_call(1, "rows/adding.tsv: line 3", "weft report --out rows");
+}
+
+Test(command, report_draws_one_page_that_needs_no_network)
+{
+    if (shell("command -v gnuplot")) cr_skip_test("no gnuplot here");
+    shell(GRID);
+    write_text("t.txt");
+    expect_call(
+        0, "rows:",
+        "weft run text --file t.txt --hidden 8 --batch 4 --steps 20 --out rows");
+    expect_call(0, "text/lstm-rnn", "weft report --out rows");
+    cr_expect(strstr(out, "adding/lstm-100      incomplete"), "%s", out);
+    cr_expect(strstr(out, "[not the declared settings]"), "%s", out);
+    expect_call(0, "5", "grep -c '<svg' rows/index.html"); /* mission, last, 3 curves */
+    expect_call(1, "", "grep -oE '(href|src)=.?[a-z]*:' rows/index.html");
+    expect_call(0, "--cell 'gru' --length 8 --seed 1 --hidden '8' --steps '60'",
+                "grep \"length 8 --seed 1\" rows/index.html");
+}
+
+Test(command, report_without_gnuplot_says_what_to_install)
+{
+    shell(GRID);
+    expect_call(1, "apt install gnuplot", "PATH=. '" WEFT "' report --out rows");
+}
