@@ -569,10 +569,12 @@ static Status campaign_run(Campaign *campaign, WeftTeam *team, WeftError *err)
                   weft_team_threads(team), weft_isa());
     interrupt_watch();
     campaign->began = campaign->shown = seconds_now();
-    const bool alone = campaign->pending == 1; /* then it may have all threads */
+    /* A grid of one point may have all threads; the last of many may not, for a row
+     * says how many, and is the same after a run that was cut off. */
+    const bool alone = campaign->points == 1;
     for (int i = 0; i < campaign->pending; i++)
         campaign->point[i].threads = alone ? weft_team_threads(team) : 1;
-    if (alone)
+    if (alone && campaign->pending)
         point_run(campaign, 0);
     else
         weft_team_each(team, campaign->pending, point_run, campaign);

@@ -1,0 +1,212 @@
+/* test_experiments.c: what is drawn, the oracles, and the verdicts that rows give. */
+#include <criterion/criterion.h>
+#include <math.h>
+
+#include "../experiments/adding.c"
+#include "../experiments/drawn.c"
+#include "../experiments/options.c"
+#include "../experiments/rows.c"
+#include "../experiments/verdict.c"
+
+/* ---- adding
+ * --------------------------------------------------------------------------- */
+
+#define ROWS  50
+#define STEPS 21
+
+typedef struct Drawing {
+    float x[STEPS * ROWS * 2], target[ROWS], weight[ROWS];
+} Drawing;
+
+static WeftBatch batch_of(Drawing *d)
+{
+    return (WeftBatch){.steps = STEPS,
+                       .rows = ROWS,
+                       .x = d->x,
+                       .target = d->target,
+                       .weight = d->weight};
+}
+
+Test(adding, target_is_the_sum_of_one_marked_number_in_each_half)
+{
+    Drawing d;
+    for (uint64_t index = 0; index < 1000; index += ROWS) {
+        WeftBatch batch = batch_of(&d);
+        for (int row = 0; row < ROWS; row++) {
+            draw(7, index + (uint64_t)row, &batch, row);
+            double sum[2] = {0, 0};
+            int marks[2] = {0, 0};
+            for (int t = 0; t < STEPS; t++) {
+                const float *x = d.x + 2 * (t * ROWS + row);
+                const int half = t >= STEPS / 2;
+                cr_assert(x[0] >= 0 && x[0] < 1);
+                cr_assert(x[1] == 0 || x[1] == 1);
+                marks[half] += x[1] > 0;
+                sum[half] += x[1] * x[0];
+            }
+            cr_assert(marks[0] == 1 && marks[1] == 1);
+            cr_assert_float_eq(d.target[row], sum[0] + sum[1], 1e-6);
+        }
+    }
+}
+
+Test(adding, sequences_are_functions_of_seed_and_index)
+{
+    Drawing a, b;
+    WeftBatch first = batch_of(&a), second = batch_of(&b);
+    draw(7, 123, &first, 3);
+    draw(7, 123, &second, 40);
+    cr_expect_eq(a.target[3], b.target[40]);
+    draw(8, 123, &second, 40);
+    cr_expect_neq(a.target[3], b.target[40]);
+    draw(TEST_SEED, 123, &second, 40);
+    cr_expect_neq(a.target[3], b.target[40]);
+}
+
+Test(adding, guessing_the_mean_gives_the_oracle)
+{
+    Drawing d;
+    Drawn drawn = {&experiment_adding.task, TEST_SEED, 10000, ROWS};
+    const WeftSource source = drawn_source(&drawn, STEPS);
+    double sum = 0, squares = 0;
+    for (uint64_t i = 0; i < drawn_batches(&drawn); i++) {
+        WeftBatch batch = batch_of(&d);
+        cr_assert(source.fill(source.context, i, &batch, NULL));
+        for (int row = 0; row < ROWS; row++) {
+            const double error = (d.target[row] - 1) * (d.target[row] - 1);
+            sum += error;
+            squares += error * error;
+        }
+    }
+    const double mean = sum / 10000,
+                 deviation = sqrt((squares / 10000 - mean * mean) / 1e4);
+    cr_expect_float_eq(mean, oracles[0].loss, 4 * deviation, "%g", mean);
+}
+
+Test(adding, sequences_past_the_last_have_no_weight)
+{
+    Drawing d;
+    Drawn drawn = {&experiment_adding.task, TEST_SEED, ROWS + 3, ROWS};
+    cr_expect_eq(drawn_batches(&drawn), 2);
+    WeftBatch batch = batch_of(&d);
+    for (int row = 0; row < ROWS; row++) d.weight[row] = 1;
+    const WeftSource source = drawn_source(&drawn, STEPS);
+    cr_assert(source.fill(source.context, 1, &batch, NULL));
+    for (int row = 0; row < ROWS; row++) cr_expect_eq(d.weight[row], row < 3 ? 1 : 0);
+}
+
+/* ---- verdicts
+ * ------------------------------------------------------------------------- */
+
+static const Experiment three_seeds = {.name = "e",
+                                       .grid = {"a,b", NUMBERS(10), NUMBERS(0, 1, 2)}};
+
+/* Last rows of cell a, and of cell b, at length 10. */
+static Ruling ruling(Over over, const char *against, int n, const double *a, int m,
+                     const double *b)
+{
+    Row row[16] = {{0}};
+    Rows rows = {0, row, NULL};
+    for (int i = 0; i < n + m; i++)
+        row[rows.count++] = (Row){.experiment = "e",
+                                  .cell = i < n ? "a" : "b",
+                                  .length = 10,
+                                  .seed = (uint64_t)i,
+                                  .loss = i < n ? a[i] : b[i - n],
+                                  .state = STATE_SPENT,
+                                  .command = "weft run e"};
+    row[rows.count++] =
+        (Row){.cell = "a", .length = 10, .loss = 0.1, .state = "running"};
+    row[rows.count++] = (Row){.cell = "order 3", .loss = 2, .state = STATE_BASELINE};
+    const Claim claim = {"c", "", "a", 10, over, against, 0, 1, "", ""};
+    return claim_judge(&three_seeds, &claim, &rows).ruling;
+}
+
+#define LIST(...)                                                                      \
+    (const double[])                                                                   \
+    {                                                                                  \
+        __VA_ARGS__                                                                    \
+    }
+
+Test(verdict, every_seed_must_be_there_and_inside)
+{
+    cr_expect_eq(ruling(EVERY_SEED, NULL, 3, LIST(0, 0.5, 1), 0, NULL), HOLDS);
+    cr_expect_eq(ruling(EVERY_SEED, NULL, 3, LIST(0, 0.5, 1.01), 0, NULL), FAILS);
+    cr_expect_eq(ruling(EVERY_SEED, NULL, 2, LIST(0, 0.5), 0, NULL), INCOMPLETE);
+    cr_expect_eq(ruling(EVERY_SEED, NULL, 2, LIST(0, NAN), 0, NULL), FAILS);
+    cr_expect_eq(ruling(EVERY_SEED, NULL, 0, NULL, 0, NULL), INCOMPLETE);
+}
+
+Test(verdict, one_seed_may_be_enough)
+{
+    cr_expect_eq(ruling(SOME_SEED, NULL, 1, LIST(0.5), 0, NULL), HOLDS);
+    cr_expect_eq(ruling(SOME_SEED, NULL, 2, LIST(3, 4), 0, NULL), INCOMPLETE);
+    cr_expect_eq(ruling(SOME_SEED, NULL, 3, LIST(3, 4, NAN), 0, NULL), FAILS);
+}
+
+Test(verdict, median_is_held_against_another_cell_or_a_baseline)
+{
+    cr_expect_eq(ruling(MEDIAN_SEED, "b", 3, LIST(9, 2, 2.5), 3, LIST(1.5, 2, 8)),
+                 HOLDS);
+    cr_expect_eq(ruling(MEDIAN_SEED, "b", 3, LIST(9, 2, 3.5), 3, LIST(1.5, 2, 8)),
+                 FAILS);
+    cr_expect_eq(ruling(MEDIAN_SEED, "b", 3, LIST(9, 2, 3.5), 0, NULL), INCOMPLETE);
+    cr_expect_eq(ruling(MEDIAN_SEED, "order 3", 3, LIST(2, 2.5, 9), 0, NULL), HOLDS);
+    cr_expect_eq(ruling(MEDIAN_SEED, "order 3", 3, LIST(NAN, NAN, 2), 0, NULL), FAILS);
+}
+
+Test(verdict, length_that_was_not_asked_for_is_no_claim)
+{
+    Rows none = {0};
+    const Claim far = {"c", "", "a", 200, EVERY_SEED, NULL, 0, 1, "", ""};
+    const Claim near = {"c", "", "a", 10, EVERY_SEED, NULL, 0, 1, "", ""};
+    cr_expect(!claim_judge(&three_seeds, &far, &none).asked);
+    cr_expect(claim_judge(&three_seeds, &near, &none).asked);
+}
+
+Test(verdict, other_settings_than_the_declared_are_told)
+{
+    Row row = {.experiment = "e", .cell = "a", .length = 10, .state = STATE_SPENT};
+    Rows rows = {1, &row, NULL};
+    const Claim claim = {"c", "", "a", 10, SOME_SEED, NULL, 0, 1, "", ""};
+    row.command = "weft run e --cell 'a' --length 10 --seed 0";
+    cr_expect(claim_judge(&three_seeds, &claim, &rows).as_declared);
+    row.command = "weft run e --cell 'a' --length 10 --seed 0 --file 'book'";
+    cr_expect(claim_judge(&three_seeds, &claim, &rows).as_declared);
+    row.command = "weft run e --cell 'a' --length 10 --seed 0 --hidden '8'";
+    cr_expect(!claim_judge(&three_seeds, &claim, &rows).as_declared);
+}
+
+/* ---- rows
+ * ----------------------------------------------------------------------------- */
+
+static bool keep_all(const void *context, const Row *row)
+{
+    (void)context;
+    (void)row;
+    return true;
+}
+
+Test(rows, what_is_appended_is_read_back)
+{
+    char path[] = "/tmp/weft-rows-XXXXXX";
+    const int file = mkstemp(path);
+    cr_assert(file >= 0);
+    close(file);
+    Rows rows = {0};
+    WeftError err;
+    cr_assert(rows_rewrite(path, &rows, keep_all, NULL, &err), "%s", err.text);
+    const Row row = {
+        "e", "a",      10, 3,       200, 0.25,        NAN, "0123456789abcdef",
+        1.5, "scalar", 2,  "spent", "-", "weft run e"};
+    cr_assert(row_append(path, &row, &err), "%s", err.text);
+    cr_assert(rows_read(path, &rows, &err), "%s", err.text);
+    cr_assert_eq(rows.count, 1);
+    cr_expect_str_eq(rows.row[0].digest, row.digest);
+    cr_expect_eq(rows.row[0].step, 200);
+    cr_expect_eq(rows.row[0].loss, 0.25);
+    cr_expect(isnan(rows.row[0].accuracy));
+    cr_expect(row_is_last(&rows.row[0]));
+    rows_close(&rows);
+    unlink(path);
+}
