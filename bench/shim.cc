@@ -39,7 +39,7 @@ void bench_whole(const char *name, const BenchWhole *whole, void *context)
     const BenchWhole b = *whole;
     const double share_of = peak;
     benchmark::RegisterBenchmark(name, [=](benchmark::State &state) {
-        if (!b.open(context)) return state.SkipWithError("could not be opened");
+        if (!b.open(context)) return state.SkipWithError("too little memory");
         time(state, b.run, context, b.flops, share_of,
              {{"flops", b.flops}, {"tokens", b.tokens}});
         b.close(context);

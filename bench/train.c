@@ -25,6 +25,8 @@ static const TrainShape shapes[] = {
     // clang-format on
 };
 
+#define MEMORY_MAX ((size_t)4 << 30) /* bytes; the matrix states of mlstm ask for more */
+
 typedef struct TrainBench {
     Cell *cell;
     TrainShape shape;
@@ -86,6 +88,7 @@ static bool open_bench(void *context)
     Arena need = {0};
     if (!step_open(&b->graph, &shape, &b->step, NULL)) return false;
     place(b, s, &need);
+    if (need.used > MEMORY_MAX) return false;
     if (!arena_open(&b->arena, need.used, NULL)) return false;
     place(b, s, &b->arena);
     return step_initialise(&b->step, 1, 1, b->params);
