@@ -147,14 +147,13 @@ static inline double ordered_sum(size_t n, const float *a, const float *b)
     return total;
 }
 
-/* Losses of one row, [n]. */
-static inline double reference_softmax(int n, const float *a,
-                                       int j) /* log of element j */
+/* log sum exp of one row, [n]. */
+static inline double reference_log_sum(int n, const float *a)
 {
     double top = (double)a[0], s = 0;
     for (int i = 1; i < n; i++) top = fmax(top, (double)a[i]);
     for (int i = 0; i < n; i++) s += exp((double)a[i] - top);
-    return (double)a[j] - top - log(s);
+    return top + log(s);
 }
 
 /* One parameter of an optimiser. */

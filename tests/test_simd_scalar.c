@@ -73,6 +73,11 @@ Test(simd_scalar, double_mathematics_is_within_an_ulp)
     }
 }
 
+Test(simd_scalar, a_processor_without_fma_says_so)
+{
+    cr_assert(!strcmp(isa_name(), scalar_fma() ? simd->isa : "scalar without FMA"));
+}
+
 Test(simd_scalar, a_set_is_chosen_by_name_or_the_list_is_told)
 {
     char text[200] = "";
