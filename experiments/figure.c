@@ -133,6 +133,12 @@ static void length_tics(FILE *plot, const uint64_t *length, int lengths)
             (double)length[lengths - 1] * 1.25);
 }
 
+/* Where cell c of so many stands, so that none hides another. */
+static double beside(uint64_t length, int c, int cells)
+{
+    return (double)length * (1 + 0.03 * (c - (cells - 1) / 2.0));
+}
+
 /* ---- what needs no training: dashed lines ---------------------------------------- */
 
 static void dashed(FILE *plot, const char *name, double loss, int index)
@@ -209,7 +215,8 @@ bool figure_mission(const Result *result, int results, const char *folder,
         for (int l = 0; l < lengths; l++) {
             const Share s = share(result, results, cell[c], length[l]);
             if (s.runs)
-                fprintf(plot, "%" PRIu64 " %g\n", length[l], 100.0 * s.solved / s.runs);
+                fprintf(plot, "%g %g\n", beside(length[l], c, 3),
+                        100.0 * s.solved / s.runs);
         }
         fprintf(plot, "EOD\n");
     }
@@ -312,9 +319,9 @@ bool figure_curves(const Result *result, uint64_t length, const char *folder,
     snprintf(figure->name, sizeof figure->name, "%s_curves_%" PRIu64, experiment->name,
              length);
     snprintf(figure->caption, sizeof figure->caption,
-             "Test loss against updates, %s %" PRIu64
-             ": median over seeds, band from the "
-             "lowest to the highest. Dashed: what needs no recurrent net.",
+             "Test loss against updates; %s: %" PRIu64
+             ". Line: median over seeds; band: "
+             "from the lowest to the highest. Dashed: what needs no recurrent net.",
              experiment->length_name, length);
     char y[96];
     snprintf(y, sizeof y, "test loss (%s)", experiment->unit);
@@ -360,8 +367,7 @@ bool figure_last(const Result *result, const char *folder, Figure *figure,
             double loss[LOSSES_MAX];
             const int n =
                 last_losses(&result->rows, cell[c], length[l], loss, LOSSES_MAX);
-            const double aside =
-                (double)length[l] * (1 + 0.03 * (c - (cells - 1) / 2.0));
+            const double aside = beside(length[l], c, cells);
             for (int i = 0; i < n; i++)
                 if (loss[i] > 0) fprintf(plot, "%g %.9g\n", aside, loss[i]);
         }
