@@ -1,7 +1,9 @@
 /* series.c: see series.h.
  *
- * A window of rows goes in, normalised by the training part's means and deviations;
- * after its last step the net tells the next `horizon` values of the target. A part's
+ * A window of rows goes in; after its last step the net tells the next `horizon` values
+ * of the target. All are differences from the window's last row, in the training part's
+ * deviations: so a net that tells nothing is the naive forecast, and one that was
+ * trained at another level of the series (before 2020, say) is not lost. A part's
  * windows are those whose targets all lie in the part; what they look back at may lie
  * before it. */
 #include "series.h"
@@ -26,7 +28,7 @@ struct Series {
     WeftTable *table;
     int columns, window, horizon, rows; /* rows: of a batch */
     int *column;                        /* [columns], the target first */
-    double *mean, *deviation;           /* [columns] */
+    double *deviation;                  /* [columns] */
     const double **values;              /* [columns][table rows] */
     size_t start[PARTS + 1];
     Windows part[PARTS];
@@ -34,20 +36,22 @@ struct Series {
 
 /* ---- windows --------------------------------------------------------------------- */
 
-static float normalised(const Series *series, int column, size_t row)
+/* A value less that of the row before row `end`. */
+static float relative(const Series *series, int column, size_t row, size_t end)
 {
-    return (float)((series->values[column][row] - series->mean[column]) /
-                   series->deviation[column]);
+    const double *values = series->values[column];
+    return (float)((values[row] - values[end - 1]) / series->deviation[column]);
 }
 
-/* The window that ends before `row`, into row b of x [window][rows][columns]. */
-static void window_fill(const Series *series, size_t row, float *x, int rows, int b)
+/* The window that ends before row `end`, into row b of x [window][rows][columns]. */
+static void window_fill(const Series *series, size_t end, float *x, int rows, int b)
 {
-    for (int t = 0; t < series->window; t++)
+    const size_t first = end - (size_t)series->window;
+    for (size_t t = 0; t < (size_t)series->window; t++) {
+        float *to = x + (t * (size_t)rows + (size_t)b) * (size_t)series->columns;
         for (int c = 0; c < series->columns; c++)
-            x[((size_t)t * (size_t)rows + (size_t)b) * (size_t)series->columns +
-              (size_t)c] =
-                normalised(series, c, row - (size_t)series->window + (size_t)t);
+            to[c] = relative(series, c, first + t, end);
+    }
 }
 
 static bool fill(void *context, uint64_t index, WeftBatch *batch, WeftError *err)
@@ -66,7 +70,7 @@ static bool fill(void *context, uint64_t index, WeftBatch *batch, WeftError *err
         window_fill(series, row, batch->x, batch->rows, b);
         for (int h = 0; h < series->horizon; h++)
             batch->target[b * series->horizon + h] =
-                normalised(series, 0, row + (size_t)h);
+                relative(series, 0, row + (size_t)h, row);
     }
     return true;
 }
@@ -137,7 +141,8 @@ static bool forecast(const Series *series, WeftNet *net, size_t row, int count,
         window_fill(series, row + (size_t)b, x, count, b);
     good = good && weft_predict(net, &batch, out, err);
     for (size_t i = 0; good && i < outputs; i++)
-        values[i] = out[i] * series->deviation[0] + series->mean[0];
+        values[i] = out[i] * series->deviation[0] +
+                    series->values[0][row + i / (size_t)series->horizon - 1];
     free(x);
     free(out);
     return good;
@@ -223,7 +228,6 @@ static void series_close(Series *series)
 {
     weft_table_close(series->table);
     free(series->column);
-    free(series->mean);
     free(series->deviation);
     free(series->values);
     free(series);
@@ -238,10 +242,9 @@ static bool room(Series *series, WeftError *err)
 {
     const size_t n = (size_t)weft_table_columns(series->table) + 1;
     series->column = calloc(n, sizeof *series->column);
-    series->mean = calloc(n, sizeof *series->mean);
     series->deviation = calloc(n, sizeof *series->deviation);
     series->values = calloc(n, sizeof *series->values);
-    return (series->column && series->mean && series->deviation && series->values) ||
+    return (series->column && series->deviation && series->values) ||
            fail(err, "out of memory");
 }
 
@@ -303,7 +306,6 @@ static void measure(Series *series)
         for (size_t i = 0; i < rows; i++)
             squares += (series->values[c][i] - mean) * (series->values[c][i] - mean);
         const double deviation = sqrt(squares / (double)rows);
-        series->mean[c] = mean;
         series->deviation[c] = deviation > 0 ? deviation : 1; /* a constant column */
     }
 }
@@ -323,7 +325,7 @@ static bool note(const Data *data, WeftNet *net, WeftError *err)
         const char *name = weft_table_name(series->table, series->column[c]);
         good = good && (!strchr(name, '\n') ||
                         fail(err, "a column's name with a line break cannot be saved"));
-        fprintf(out, "%.17g\n%.17g\n%s\n", series->mean[c], series->deviation[c], name);
+        fprintf(out, "%.17g\n%s\n", series->deviation[c], name);
     }
     good = !fclose(out) && good;
     good = good && weft_net_note(net, "data", DATA_TABLE, err) &&
@@ -350,16 +352,15 @@ static bool number_next(char **text, double *value)
 
 static bool recall(Series *series, char *text, const WeftModel *model, WeftError *err)
 {
-    double window, horizon, mean, deviation;
+    double window, horizon, deviation;
     if (!number_next(&text, &window) || !number_next(&text, &horizon) || window < 1 ||
         window > 1e9 || (int)horizon != model->outputs)
         return fail(err, "the saved notes on the table are damaged");
     series->window = (int)window;
     series->horizon = (int)horizon;
-    while (number_next(&text, &mean) && number_next(&text, &deviation)) {
+    while (number_next(&text, &deviation)) {
         const char *name = line_next(&text);
         if (!name || series->columns == model->inputs || deviation <= 0) break;
-        series->mean[series->columns] = mean;
         series->deviation[series->columns] = deviation;
         if (!add_named(series, name, err)) return false;
     }
