@@ -71,7 +71,6 @@ typedef struct Pack {
     bool transposed;
     bool table; /* rows to look up, [k][padded n], not panels */
     int G, n, k;
-    size_t offset; /* floats, in Step.packed */
 } Pack;
 
 /* dM += sum over rows of d x^T (or bias: of d). */

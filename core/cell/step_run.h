@@ -1,0 +1,112 @@
+/* step_run.h: what step.c and its parts share, and nobody else.
+ *
+ *   step_memory.c    the memory of a layer, and where in it a call finds each value
+ *   step_run.c       instructions, block by block
+ *   step_gradient.c  weight gradients
+ *   step.c           forward and backward over time */
+#pragma once
+
+#include "lower.h"
+#include "step.h"
+
+#define ROW_BLOCK  64
+#define STRIP      2048 /* floats: 8 KiB, a few fit L1; 64 rows x 32, the widest panel */
+#define VALUES_MAX 1024 /* of a cell: 40 KiB of a worker's stack */
+
+/* ---- memory ---- */
+
+/* The lists are this struct's own; every array is the arena's. */
+struct StepMemory {
+    float *packed;   /* matrices, as the kernels read them */
+    size_t *pack_at; /* [packs]: where in packed */
+    size_t packed_floats;
+    float *number;  /* [numbers][number_width], each row filled with its number */
+    float **state;  /* each [T+1][B][n] */
+    float **dstate; /* each [2][B][n]: leaving step t in slot (t+1)%2, entering t%2 */
+    float **stash;  /* each [B][n]: dstate of rows that are past their end */
+    float **buffer; /* each [T][B][n] */
+    float *output;  /* [T][B][outputs], when it is none of these */
+    float *input; /* [T][B][input]: a copy, when the caller's steps are not in a row */
+    int32_t *symbol; /* [T][B] */
+    float *table;    /* [symbols][rows of all matrices of x]: gradients, transposed */
+    int *carried;    /* [B]: slot of the states that the last chunk left */
+};
+
+/* Floats from row to row. Not a multiple of 128 (512 bytes), so that the rows of a
+ * block of units do not fall on the same few lines of L1. */
+static inline size_t row_floats(int n)
+{
+    const size_t row = padded((size_t)n);
+    return row >= 128 && row % 128 == 0 ? row + LANES_MAX : row;
+}
+
+static inline int state_floats(const Program *p, int s)
+{
+    return shape_count(&p->state[s].shape);
+}
+
+/* Row b in a slot of states or of their gradients, and the bytes of a row. */
+static inline float *state_row(const Step *step, float *const *arrays, int s, int slot,
+                               int b)
+{
+    const size_t row = row_floats(state_floats(step->program, s));
+    return arrays[s] + ((size_t)slot * (size_t)step->shape.B + (size_t)b) * row;
+}
+
+static inline size_t state_bytes(const Step *step, int s)
+{
+    return row_floats(state_floats(step->program, s)) * sizeof(float);
+}
+
+bool step_memory_open(Step *step); /* its lists; step_place places the arrays */
+void step_memory_close(Step *step);
+
+/* Columns of the table of gradients before gradient `count`. */
+int step_table_columns(const Program *p, int count);
+
+/* Where part of n begins, in whole units. */
+static inline int cut(int n, int unit, int part, int parts)
+{
+    const int units = (n + unit - 1) / unit;
+    const int at = (int)((int64_t)units * part / parts) * unit;
+    return at < n ? at : n;
+}
+
+/* ---- one call ---- */
+
+/* Where a value is. */
+typedef struct At {
+    float *at;
+    ptrdiff_t step, row;
+    bool strip; /* rows count from the block at hand */
+    bool block; /* and units too */
+    int n;
+} At;
+
+/* Rows of successive steps follow one another. */
+static inline bool is_flat(ptrdiff_t step, ptrdiff_t row, int B)
+{
+    return step == row * B;
+}
+
+At at_kept(float *at, int n, int B); /* [T][B][n] of our own */
+
+typedef struct Run {
+    const Step *step;
+    const Program *program;
+    const Chunk *chunk;
+    At *value; /* [values] */
+    int first, end;
+    bool whole; /* all rows: those of successive steps follow one another */
+} Run;
+
+/* Finds the values of a call: value [VALUES_MAX]. False when it has no rows. */
+bool run_open(Run *r, const Step *step, const Chunk *c, const float *params, int first,
+              int end, float *scratch, At *value);
+
+/* A phase of step t, rows [first, end). */
+void run_rows(const Run *r, Phase phase, int t, int first, int end);
+
+/* A phase outside the loop: the rows of all steps at once if they follow one another.
+ */
+void run_steps(const Run *r, Phase phase, int t, int steps, bool flat);
