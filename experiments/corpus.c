@@ -10,7 +10,7 @@
 
 #define BITS 1.4426950408889634 /* in a nat */
 
-/* ---- the parts ------------------------------------------------------------------- */
+/* ---- the parts ---- */
 
 bool corpus_open(const char *path, bool bytes, const double split[3],
                  const uint32_t *alphabet, int symbols, Corpus *corpus, WeftError *err)
@@ -92,7 +92,7 @@ bool corpus_ngrams(const Corpus *corpus, Part part, double nats[NGRAM_ORDERS],
     return true;
 }
 
-/* ---- as a data set --------------------------------------------------------------- */
+/* ---- as a data set ---- */
 
 typedef struct Own {
     Corpus corpus;

@@ -39,7 +39,7 @@ WeftModel task_shape(const Task *task)
                        .vector = task->vector};
 }
 
-/* ---- as a data set: training draws by --seed, all else is the test sequences ----- */
+/* ---- as a data set: training draws by --seed, all else is the test sequences ---- */
 
 typedef struct Own {
     const Experiment *experiment;

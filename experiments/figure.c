@@ -10,7 +10,7 @@
 
 #define CELLS_MAX 16 /* in one figure */
 
-/* ---- gnuplot --------------------------------------------------------------------- */
+/* ---- gnuplot ---- */
 
 bool figure_ready(WeftError *err)
 {
@@ -49,7 +49,7 @@ static bool plot_close(FILE *plot, const char *name, WeftError *err)
            fail(err, "gnuplot failed on the figure %s", name);
 }
 
-/* ---- cells: the same colour and mark in every figure ----------------------------- */
+/* ---- cells: the same colour and mark in every figure ---- */
 
 /* Okabe and Ito's colours, which the colour-blind tell apart. */
 static const char *const colours[] = {"#0072B2", "#009E73", "#CC79A7", "#E69F00",
@@ -139,7 +139,7 @@ static double beside(uint64_t length, int c, int cells)
     return (double)length * (1 + 0.03 * (c - (cells - 1) / 2.0));
 }
 
-/* ---- what needs no training: dashed lines ---------------------------------------- */
+/* ---- what needs no training: dashed lines ---- */
 
 static void dashed(FILE *plot, const char *name, double loss, int index)
 {
@@ -158,7 +158,7 @@ static void oracles(FILE *plot, const Result *result)
     }
 }
 
-/* ---- success against length ------------------------------------------------------ */
+/* ---- success against length ---- */
 
 typedef struct Share {
     int solved, runs;
@@ -229,7 +229,7 @@ bool figure_mission(const Result *result, int results, const char *folder,
     return plot_close(plot, figure->name, err);
 }
 
-/* ---- loss against updates -------------------------------------------------------- */
+/* ---- loss against updates ---- */
 
 /* The loss of a seed at an update: its last row up to there; NAN before the first. */
 static double loss_at(const Rows *rows, const char *cell, uint64_t length,
@@ -341,7 +341,7 @@ bool figure_curves(const Result *result, uint64_t length, const char *folder,
     return plot_close(plot, figure->name, err);
 }
 
-/* ---- last loss against length ---------------------------------------------------- */
+/* ---- last loss against length ---- */
 
 bool figure_last(const Result *result, const char *folder, Figure *figure,
                  WeftError *err)

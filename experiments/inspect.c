@@ -2,7 +2,7 @@
 #include "settings.h"
 #include "verbs.h"
 
-/* ---- cells ----------------------------------------------------------------------- */
+/* ---- cells ---- */
 
 typedef struct Sizes {
     int input, hidden;
@@ -74,7 +74,7 @@ static Status check_run(const Verb *verb, int argc, char **argv, WeftError *err)
     return good ? DONE : FAILED;
 }
 
-/* ---- machine --------------------------------------------------------------------- */
+/* ---- machine ---- */
 
 typedef struct Measure {
     bool quick;

@@ -51,7 +51,7 @@ bool pairs_each(const char *pairs, PairSet set, void *to, WeftError *err)
     return true;
 }
 
-/* ---- kinds of values ------------------------------------------------------------- */
+/* ---- kinds of values ---- */
 
 static bool out_of_range(const Option *option, const char *text, WeftError *err)
 {
@@ -307,7 +307,7 @@ const OptionKind option_numbers = {numbers_read, numbers_write};
 const OptionKind option_pairs = {pairs_read, pairs_write};
 const OptionKind option_split = {split_read, split_write};
 
-/* ---- tables ---------------------------------------------------------------------- */
+/* ---- tables ---- */
 
 static void *field_of(const Option *option, void *into)
 {
@@ -360,7 +360,7 @@ bool options_parse(const OptionGroup *groups, char *text, WeftError *err)
     return true;
 }
 
-/* ---- the command line ------------------------------------------------------------ */
+/* ---- the command line ---- */
 
 /* What getopt returns for option i is VALUE + i: distinct, or it takes the first of
  * many that an abbreviation fits. */

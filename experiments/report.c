@@ -20,7 +20,7 @@ static const Option options_table[] = {
     {0},
 };
 
-/* ---- HTML ------------------------------------------------------------------------ */
+/* ---- HTML ---- */
 
 static void put(FILE *page, const char *text)
 {
@@ -92,7 +92,7 @@ static bool figure_put(FILE *page, const char *folder, const Figure *figure,
     return begun || fail(err, "%s: no <svg> in it", path);
 }
 
-/* ---- claims ---------------------------------------------------------------------- */
+/* ---- claims ---- */
 
 typedef struct Tally {
     int ruling[3], other; /* other: rows of settings that are not the declared ones */
@@ -135,7 +135,7 @@ static void claims_table(FILE *page, const Result *result)
     fprintf(page, "</table></div>\n");
 }
 
-/* ---- the parts of the page ------------------------------------------------------- */
+/* ---- the parts of the page ---- */
 
 static void points_table(FILE *page, const Result *result)
 {
@@ -258,7 +258,7 @@ static bool page_write(const Result *result, int results, const Tally *tally,
     return good;
 }
 
-/* ---- the verb -------------------------------------------------------------------- */
+/* ---- the verb ---- */
 
 static bool result_read(const Experiment *experiment, const char *folder, bool must,
                         Result *result, int *results, WeftError *err)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- writing --------------------------------------------------------------------- */
+/* ---- writing ---- */
 
 static void put_TEXT(FILE *file, const char *value)
 {
@@ -73,7 +73,7 @@ bool rows_rewrite(const char *path, const Rows *rows,
     return false;
 }
 
-/* ---- reading --------------------------------------------------------------------- */
+/* ---- reading ---- */
 
 static bool get_TEXT(const char *field, const char **value)
 {

@@ -80,7 +80,7 @@ static const Option run_options[] = {
 #undef FIELD
 #undef GRID
 
-/* ---- what is asked for ----------------------------------------------------------- */
+/* ---- what is asked for ---- */
 
 /* An experiment, with the options of the call over its declaration. */
 static bool trial_read(Trial *trial, const Experiment *experiment, const Verb *verb,
@@ -143,7 +143,7 @@ static WeftModel trial_shape(const Trial *trial)
                        .loss = WEFT_SOFTMAX};
 }
 
-/* ---- points ---------------------------------------------------------------------- */
+/* ---- points ---- */
 
 /* All that decides the rows of a point, and of a text's baselines. */
 static bool point_digest(Point *point, WeftError *err)
@@ -240,7 +240,7 @@ static int by_work(const void *a, const void *b)
                                                : p->settings.seed > q->settings.seed;
 }
 
-/* ---- rows ------------------------------------------------------------------------ */
+/* ---- rows ---- */
 
 static bool point_owns(const Point *point, const Row *row)
 {
@@ -305,7 +305,7 @@ static bool trial_recall(Campaign *campaign, const Trial *trial, WeftError *err)
     return good && baseline_rows(trial, err);
 }
 
-/* ---- one training ---------------------------------------------------------------- */
+/* ---- one training ---- */
 
 /* A point while it runs. */
 typedef struct Running {
@@ -536,7 +536,7 @@ static void point_run(void *context, int i)
     weft_team_close(team);
 }
 
-/* ---- the whole grid -------------------------------------------------------------- */
+/* ---- the whole grid ---- */
 
 static bool campaign_plan(Campaign *campaign, WeftTeam *team, WeftError *err)
 {

@@ -34,7 +34,7 @@ struct Series {
     Windows part[PARTS];
 };
 
-/* ---- windows --------------------------------------------------------------------- */
+/* ---- windows ---- */
 
 /* A value less that of the row before row `end`. */
 static float relative(const Series *series, int column, size_t row, size_t end)
@@ -91,7 +91,7 @@ static void windows_open(Series *series, Part part, uint64_t seed)
                                    .seed = seed};
 }
 
-/* ---- errors in the target's unit ------------------------------------------------- */
+/* ---- errors in the target's unit ---- */
 
 typedef struct Errors {
     double absolute, square;
@@ -222,7 +222,7 @@ bool series_forecast(Data *data, WeftNet *net, double **values, int *count,
     return false;
 }
 
-/* ---- opening --------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 static void series_close(Series *series)
 {
@@ -310,7 +310,7 @@ static void measure(Series *series)
     }
 }
 
-/* ---- notes: names and numbers, one to a line ------------------------------------- */
+/* ---- notes: names and numbers, one to a line ---- */
 
 static bool note(const Data *data, WeftNet *net, WeftError *err)
 {

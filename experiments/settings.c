@@ -102,7 +102,7 @@ void settings_difference(const Settings *from, const Settings *to,
     options_difference(settings_options, from, to, text, SETTINGS_TEXT);
 }
 
-/* ---- layers ---------------------------------------------------------------------- */
+/* ---- layers ---- */
 
 typedef struct Layers {
     int count;

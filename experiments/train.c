@@ -23,7 +23,7 @@ static const Option run_options[] = {
 // clang-format on
 #undef FIELD
 
-/* ---- what is asked for ----------------------------------------------------------- */
+/* ---- what is asked for ---- */
 
 typedef struct Job {
     Options options;
@@ -79,7 +79,7 @@ static bool call_read(Job *job, const Verb *verb, int argc, char **argv, Call *c
     return verb_call(verb, groups, argc, argv, call, err);
 }
 
-/* ---- the training ---------------------------------------------------------------- */
+/* ---- the training ---- */
 
 typedef struct Run {
     const Job *job;
@@ -168,7 +168,7 @@ static bool train(Run *run, WeftError *err)
     return !interrupt_asked() || save(run, err);
 }
 
-/* ---- from the call to the last line ---------------------------------------------- */
+/* ---- from the call to the last line ---- */
 
 static void say_interrupted(const Run *run)
 {

@@ -16,8 +16,7 @@
 static char folder[64];
 static char out[OUT_SIZE]; /* of the last call, both streams */
 
-/* ---- a folder of one's own, and calls in it
- * ------------------------------------------ */
+/* ---- a folder of one's own, and calls in it ---- */
 
 static void open_folder(void)
 {
@@ -103,8 +102,7 @@ static const char *digest(void)
     return to;
 }
 
-/* ---- calls
- * ---------------------------------------------------------------------------- */
+/* ---- calls ---- */
 
 Test(command, says_what_it_is)
 {
@@ -187,8 +185,7 @@ Test(command, bad_calls_return_2_and_name_the_nearest)
     expect_call(2, "0..4", "weft run adding --seed 0..9999999999");
 }
 
-/* ---- files that are not what they should be
- * ------------------------------------------- */
+/* ---- files that are not what they should be ---- */
 
 Test(command, bad_files_return_1_and_are_named)
 {
@@ -233,8 +230,7 @@ Test(command, nothing_half_written_is_left_where_it_cannot_write)
     expect_call(0, "2", "ls | wc -l"); /* file and t.txt, and nothing beside */
 }
 
-/* ---- text
- * ----------------------------------------------------------------------------- */
+/* ---- text ---- */
 
 Test(command, text_trains_evaluates_and_writes)
 {
@@ -320,8 +316,7 @@ Test(command, loss_that_is_not_finite_is_told_with_its_place)
                 "rnn_relu --steps 200");
 }
 
-/* ---- tables and tasks
- * ----------------------------------------------------------------- */
+/* ---- tables and tasks ---- */
 
 Test(command, table_is_forecast_in_its_own_unit)
 {
@@ -363,8 +358,7 @@ Test(command, cell_of_ones_own_is_checked_and_trained)
     expect_call(1, "bad.cell", "weft check bad.cell");
 }
 
-/* ---- experiments
- * ---------------------------------------------------------------------- */
+/* ---- experiments ---- */
 
 #define GRID                                                                           \
     "weft run adding --cell rnn,gru --length 5,8 --seed 0..1 --hidden 8 --steps 60 "   \

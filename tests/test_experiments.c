@@ -8,8 +8,7 @@
 #include "../experiments/rows.c"
 #include "../experiments/verdict.c"
 
-/* ---- adding
- * --------------------------------------------------------------------------- */
+/* ---- adding ---- */
 
 #define ROWS  50
 #define STEPS 21
@@ -95,8 +94,7 @@ Test(adding, sequences_past_the_last_have_no_weight)
     for (int row = 0; row < ROWS; row++) cr_expect_eq(d.weight[row], row < 3 ? 1 : 0);
 }
 
-/* ---- verdicts
- * ------------------------------------------------------------------------- */
+/* ---- verdicts ---- */
 
 static const Experiment three_seeds = {.name = "e",
                                        .grid = {"a,b", NUMBERS(10), NUMBERS(0, 1, 2)}};
@@ -177,8 +175,7 @@ Test(verdict, other_settings_than_the_declared_are_told)
     cr_expect(!claim_judge(&three_seeds, &claim, &rows).as_declared);
 }
 
-/* ---- rows
- * ----------------------------------------------------------------------------- */
+/* ---- rows ---- */
 
 static bool keep_all(const void *context, const Row *row)
 {

@@ -17,8 +17,7 @@ static Machine *machine(const char *description)
     return m;
 }
 
-/* ---- described machines
- * --------------------------------------------------------------- */
+/* ---- described machines ---- */
 
 Test(machine, a_description_is_counted)
 {
@@ -83,8 +82,7 @@ Test(machine, a_bad_description_is_an_error)
     }
 }
 
-/* ---- this machine
- * --------------------------------------------------------------------- */
+/* ---- this machine ---- */
 
 Test(machine, this_one_has_a_core)
 {
@@ -134,8 +132,7 @@ Test(machine, unbinding_restores_the_affinity)
     machine_close(m);
 }
 
-/* ---- quota
- * ---------------------------------------------------------------------------- */
+/* ---- quota ---- */
 
 /* A folder that stands for /, made up file by file. */
 static char root[] = "/tmp/weft-test-XXXXXX";

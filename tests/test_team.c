@@ -21,8 +21,7 @@ static Team *team(int threads)
     return t;
 }
 
-/* ---- a random net of tiles that watches its own order
- * --------------------------------- */
+/* ---- a random net of tiles that watches its own order ---- */
 
 typedef struct Watch {
     TileList *list;
@@ -191,8 +190,7 @@ Test(tiles, a_list_grows_between_runs)
     weft_team_close(t);
 }
 
-/* ---- the mode and the place of threads
- * ------------------------------------------------ */
+/* ---- the mode and the place of threads ---- */
 
 static atomic_int not_flushed;
 
@@ -236,8 +234,7 @@ Test(team, the_caller_keeps_its_affinity)
     weft_team_close(t);
 }
 
-/* ---- jobs
- * ----------------------------------------------------------------------------- */
+/* ---- jobs ---- */
 
 typedef struct Jobs {
     atomic_int runs[40];
@@ -277,20 +274,19 @@ Test(team, each_runs_every_job_once_with_teams_inside)
     }
 }
 
-/* ---- opening
- * -------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 Test(team, takes_a_thread_for_each_usable_core)
 {
     cpu_set_t one;
     Team *t = team(0);
-    cr_assert_geq(team_threads(t), 1);
+    cr_assert_geq(weft_team_threads(t), 1);
     weft_team_close(t);
     CPU_ZERO(&one);
     CPU_SET((size_t)sched_getcpu(), &one);
     cr_assert(sched_setaffinity(0, sizeof one, &one) == 0);
     t = team(0);
-    cr_assert_eq(team_threads(t), 1);
+    cr_assert_eq(weft_team_threads(t), 1);
     weft_team_close(t);
     weft_team_close(NULL);
 }

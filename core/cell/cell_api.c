@@ -12,7 +12,7 @@
 
 #define NAMES_MAX 256 /* built-in cells that a hint looks at */
 
-WEFT_API const char *weft_cell_name(int i)
+const char *weft_cell_name(int i)
 {
     return i < 0 ? NULL : builtin_cells[i].name;
 }
@@ -56,7 +56,7 @@ static bool open_file(const char *path, Cell **cell, Error *err)
     return parsed;
 }
 
-WEFT_API bool weft_cell_open(const char *name, WeftCell **cell, WeftError *err)
+bool weft_cell_open(const char *name, WeftCell **cell, WeftError *err)
 {
     if (is_path(name)) return open_file(name, cell, err);
     const char *names[NAMES_MAX + 1];
@@ -72,25 +72,24 @@ WEFT_API bool weft_cell_open(const char *name, WeftCell **cell, WeftError *err)
                  name, nearest_hint(name, names, text));
 }
 
-WEFT_API bool weft_cell_parse(const char *origin, const char *text, size_t length,
-                              WeftCell **cell, WeftError *err)
+bool weft_cell_parse(const char *origin, const char *text, size_t length,
+                     WeftCell **cell, WeftError *err)
 {
     return cell_parse(origin, text, length, cell, err);
 }
 
-WEFT_API void weft_cell_close(WeftCell *cell)
+void weft_cell_close(WeftCell *cell)
 {
     cell_close(cell);
 }
 
-WEFT_API bool weft_cell_set(WeftCell *cell, const char *name, double value,
-                            WeftError *err)
+bool weft_cell_set(WeftCell *cell, const char *name, double value, WeftError *err)
 {
     return cell_set(cell, name, value, err);
 }
 
-WEFT_API bool weft_cell_describe(const WeftCell *cell, int input, int hidden, FILE *out,
-                                 WeftError *err)
+bool weft_cell_describe(const WeftCell *cell, int input, int hidden, FILE *out,
+                        WeftError *err)
 {
     Graph graph;
     if (!graph_build(cell, input, hidden, &graph, err)) return false;
@@ -99,8 +98,8 @@ WEFT_API bool weft_cell_describe(const WeftCell *cell, int input, int hidden, FI
     return good;
 }
 
-WEFT_API bool weft_cell_check(const WeftCell *cell, int input, int hidden,
-                              uint64_t seed, FILE *out, WeftError *err)
+bool weft_cell_check(const WeftCell *cell, int input, int hidden, uint64_t seed,
+                     FILE *out, WeftError *err)
 {
     Graph graph;
     char text[256];

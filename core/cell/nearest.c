@@ -38,7 +38,7 @@ static int distance(const char *a, const char *b)
     return d[m % 3][n];
 }
 
-WEFT_API const char *weft_nearest(const char *name, const char *const *names)
+const char *weft_nearest(const char *name, const char *const *names)
 {
     const size_t length = strlen(name);
     if (length > LONGEST) return NULL;

@@ -1,14 +1,13 @@
 /* pass.c: a net run over batches of one shape: all memory, and the tiles of an update.
  *
  *   start    pack (parts), clear the gradient (parts)
- *   window   enter -> forward -> enter -> forward ... -> head           (blocks of
- * rows) head -> backward -> leave -> backward ... -> leave         (blocks of rows)
- *            gradients of head, layers, embedding                       (parts)
+ *   window   enter -> forward -> enter -> forward ... -> head       (blocks of rows)
+ *            head -> backward -> leave -> backward ... -> leave     (blocks of rows)
+ *            gradients of head, layers, embedding                   (parts)
  *   ...      the next window, when those gradients are done: a Step holds one window
- *   end      the loss, then what the tail adds: norm, rates, update
+ *   end      the loss, then norm, rates, update
  *
- * A gate is a tile without work: many tiles wait for one counter instead of for many.
- */
+ * A gate is a tile without work: many tiles wait for one counter, not for many. */
 #include "pass.h"
 
 #include <assert.h>
@@ -349,7 +348,7 @@ static int tiles_room(const Weave *w, int windows)
 
 static bool list_open(Pass *p, int windows, TileList **list, Error *err)
 {
-    const int threads = team_threads(p->net->team), most = p->shape.B / ROWS_LEAST;
+    const int threads = weft_team_threads(p->net->team), most = p->shape.B / ROWS_LEAST;
     Weave w = {.pass = p, .threads = threads};
     w.blocks = most < 1 ? 1 : most < threads ? most : threads;
     const int room = tiles_room(&w, windows);
@@ -430,7 +429,7 @@ static size_t scratch_floats(const Pass *p)
 static void pass_place(Pass *p, Arena *arena)
 {
     const WeftNet *const net = p->net;
-    const int L = net->model.layer_count, threads = team_threads(net->team);
+    const int L = net->model.layer_count, threads = weft_team_threads(net->team);
     const size_t scratch = scratch_floats(p), B = (size_t)p->shape.B;
     batch_place(p, arena);
     for (int j = 0; j <= L; j++) joint_place(&p->joint[j], arena);
@@ -457,7 +456,7 @@ static bool pass_open(WeftNet *net, const PassShape *shape, Pass **pass, Error *
     p->joint = calloc((size_t)L + 1, sizeof *p->joint);
     p->direction = calloc(2 * (size_t)L, sizeof *p->direction);
     p->window = calloc((size_t)window_count(shape), sizeof *p->window);
-    p->scratch = calloc((size_t)team_threads(net->team), sizeof *p->scratch);
+    p->scratch = calloc((size_t)weft_team_threads(net->team), sizeof *p->scratch);
     if (!p->joint || !p->direction || !p->window || !p->scratch)
         return error(err, "out of memory");
 

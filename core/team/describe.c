@@ -90,7 +90,7 @@ static bool measure_all(Team *team, int threads, Meter meter, double *sum, Error
 
 static bool write_measured(Team *team, FILE *out, Error *err)
 {
-    const int counts[] = {1, team_threads(team)};
+    const int counts[] = {1, weft_team_threads(team)};
     for (int i = 0; i < 2 && (i == 0 || counts[1] > 1); i++) {
         const int threads = counts[i];
         const size_t share = COPY_BYTES / (size_t)threads;
@@ -122,7 +122,7 @@ static void write_isa(FILE *out)
     fprintf(out, "; WEFT_ISA forces one\n");
 }
 
-WEFT_API bool weft_machine_describe(FILE *out, bool measure_too, WeftError *err)
+bool weft_machine_describe(FILE *out, bool measure_too, WeftError *err)
 {
     Machine *machine;
     Team *team;

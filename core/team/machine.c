@@ -21,8 +21,7 @@ struct Machine {
     Place *place; /* [pus], by worker */
 };
 
-/* ---- opening
- * -------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 /* OpenMP's own binding has already narrowed this thread's affinity to one place: it
  * must not be mistaken for the user's. */
@@ -102,8 +101,7 @@ void machine_close(Machine *machine)
     free(machine);
 }
 
-/* ---- asking
- * --------------------------------------------------------------------------- */
+/* ---- asking ---- */
 
 int machine_cores(const Machine *machine)
 {
@@ -131,8 +129,7 @@ int machine_place(const Machine *machine, int worker)
     return worker < machine->pus ? (int)machine->place[worker].pu->os_index : -1;
 }
 
-/* ---- binding
- * -------------------------------------------------------------------------- */
+/* ---- binding ---- */
 
 /* Where a thread runs never decides a bit, so that a system that refuses is no error.
  */
@@ -154,8 +151,7 @@ void machine_unbind(Machine *machine, int worker)
         (void)hwloc_set_cpubind(machine->topology, place->before, HWLOC_CPUBIND_THREAD);
 }
 
-/* ---- describing
- * ----------------------------------------------------------------------- */
+/* ---- describing ---- */
 
 static const char *plural(int n)
 {

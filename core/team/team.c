@@ -19,8 +19,7 @@ struct WeftTeam {
     Machine *machine; /* NULL: threads are not bound */
 };
 
-/* ---- one parallel region
- * -------------------------------------------------------------- */
+/* ---- one parallel region ---- */
 
 typedef struct Region {
     void (*work)(const struct Region *region, int worker);
@@ -55,8 +54,7 @@ static void region_run(Team *team, const Region *region)
     }
 }
 
-/* ---- tiles
- * ---------------------------------------------------------------------------- */
+/* ---- tiles ---- */
 
 static void work_tiles(const Region *region, int worker)
 {
@@ -69,8 +67,7 @@ void team_run(Team *team, TileList *list)
     region_run(team, &(Region){.work = work_tiles, .list = list});
 }
 
-/* ---- jobs
- * ----------------------------------------------------------------------------- */
+/* ---- jobs ---- */
 
 static void work_jobs(const Region *region, int worker)
 {
@@ -79,8 +76,8 @@ static void work_jobs(const Region *region, int worker)
         region->job(region->context, i);
 }
 
-WEFT_API void weft_team_each(WeftTeam *team, int jobs,
-                             void (*job)(void *context, int i), void *context)
+void weft_team_each(WeftTeam *team, int jobs, void (*job)(void *context, int i),
+                    void *context)
 {
     atomic_int next = 0;
     region_run(team, &(Region){.work = work_jobs,
@@ -90,8 +87,7 @@ WEFT_API void weft_team_each(WeftTeam *team, int jobs,
                                .next = &next});
 }
 
-/* ---- opening
- * -------------------------------------------------------------------------- */
+/* ---- opening ---- */
 
 /* Those of this machine, ended by NULL. */
 static const char *nearest_isa(const char *name)
@@ -156,7 +152,7 @@ static bool team_place(Team *team, Error *err)
     return true;
 }
 
-WEFT_API bool weft_team_open(int threads, WeftTeam **team, WeftError *err)
+bool weft_team_open(int threads, WeftTeam **team, WeftError *err)
 {
     if (!check_threads(threads, err) || !choose_isa(err)) return false;
     Team *const t = calloc(1, sizeof *t);
@@ -170,24 +166,19 @@ WEFT_API bool weft_team_open(int threads, WeftTeam **team, WeftError *err)
     return true;
 }
 
-WEFT_API void weft_team_close(WeftTeam *team)
+void weft_team_close(WeftTeam *team)
 {
     if (!team) return;
     machine_close(team->machine);
     free(team);
 }
 
-WEFT_API int weft_team_threads(const WeftTeam *team)
+int weft_team_threads(const WeftTeam *team)
 {
     return team->threads;
 }
 
-int team_threads(const Team *team)
-{
-    return team->threads;
-}
-
-WEFT_API const char *weft_isa(void)
+const char *weft_isa(void)
 {
     return isa_name();
 }

@@ -35,4 +35,3 @@ int tiles_count(const TileList *list);
  * thread, it runs serially in the caller. Denormals are flushed in every worker and the
  * caller's mode is restored. */
 void team_run(Team *team, TileList *list);
-int team_threads(const Team *team);

@@ -44,8 +44,7 @@ struct TileList {
     Arena arena;
 };
 
-/* ---- building
- * ------------------------------------------------------------------------- */
+/* ---- building ---- */
 
 static void list_place(TileList *list, Arena *arena)
 {
@@ -145,8 +144,7 @@ static void build(TileList *list, int workers)
           list->after);
 }
 
-/* ---- running
- * -------------------------------------------------------------------------- */
+/* ---- running ---- */
 
 void tiles_start(TileList *list, int workers)
 {
