@@ -46,14 +46,3 @@ void *arena_take(Arena *arena, size_t count, size_t size)
     assert(!arena->base || arena->used <= arena->size);
     return at;
 }
-
-size_t arena_mark(const Arena *arena)
-{
-    return arena->used;
-}
-
-void arena_rewind(Arena *arena, size_t mark)
-{
-    assert(mark <= arena->used);
-    arena->used = mark;
-}

@@ -16,8 +16,4 @@ void arena_close(Arena *arena); /* one that was never opened is fine */
 /* count items of size bytes, aligned to ARENA_ALIGN; NULL while counting. */
 void *arena_take(Arena *arena, size_t count, size_t size);
 
-/* Scratch: what was taken since the mark is free again after the rewind. */
-size_t arena_mark(const Arena *arena);
-void arena_rewind(Arena *arena, size_t mark);
-
 #define ARENA_TAKE(arena, type, count) ((type *)arena_take(arena, count, sizeof(type)))

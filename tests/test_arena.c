@@ -79,17 +79,6 @@ Test(arena, large_blocks_are_zero_too)
     arena_close(&arena);
 }
 
-Test(arena, a_rewind_frees_what_was_taken_since)
-{
-    Arena arena;
-    cr_assert(arena_open(&arena, 128, NULL));
-    const size_t mark = arena_mark(&arena);
-    const float *const first = ARENA_TAKE(&arena, float, 16);
-    arena_rewind(&arena, mark);
-    cr_assert_eq((void *)ARENA_TAKE(&arena, float, 16), (void *)first);
-    arena_close(&arena);
-}
-
 Test(arena, no_bytes_is_fine)
 {
     Arena arena, never = {0};
