@@ -15,3 +15,11 @@ static inline size_t padded(size_t n)
 {
     return (n + LANES_MAX - 1) / LANES_MAX * LANES_MAX;
 }
+
+/* Where part of n elements begins, cut into parts of whole units; part = parts: n. */
+static inline int part_at(int n, int unit, int part, int parts)
+{
+    const int64_t units = ((int64_t)n + unit - 1) / unit;
+    const int64_t at = units * part / parts * unit;
+    return at < n ? (int)at : n;
+}

@@ -16,35 +16,32 @@ typedef struct Derivation {
     bool failed;  /* out of memory */
 } Derivation;
 
-static int make(Derivation *v, Op op, const Shape *shape, int a, int b, int c)
+static int put(Derivation *v, Node node)
 {
-    const Node node = {.op = op, .shape = *shape, .in = {a, b, c}, .backward = true};
     const int made = graph_add(v->graph, node);
     if (made < 0) v->failed = true;
     return made;
 }
 
+static int make(Derivation *v, Op op, const Shape *shape, int a, int b, int c)
+{
+    return put(v, (Node){.op = op, .shape = *shape, .in = {a, b, c}, .backward = true});
+}
+
 static int make_number(Derivation *v, const Shape *shape, double value)
 {
-    const Node node = {
-        .op = OP_CONST, .shape = *shape, .in = {-1, -1, -1}, .value = value};
-    const int made = graph_add(v->graph, node);
-    if (made < 0) v->failed = true;
-    return made;
+    return put(v, (Node){.op = OP_CONST, .shape = *shape, .value = value});
 }
 
 static int make_product(Derivation *v, Op op, const Shape *shape, int index, int a,
                         int b, bool transposed)
 {
-    const Node node = {.op = op,
-                       .shape = *shape,
-                       .in = {a, b, -1},
-                       .index = index,
-                       .transposed = transposed,
-                       .backward = true};
-    const int made = graph_add(v->graph, node);
-    if (made < 0) v->failed = true;
-    return made;
+    return put(v, (Node){.op = op,
+                         .shape = *shape,
+                         .in = {a, b, -1},
+                         .index = index,
+                         .transposed = transposed,
+                         .backward = true});
 }
 
 /* d[node] += gradient */
@@ -152,14 +149,10 @@ static void find_active(Derivation *v)
 
 static int make_leaf(Derivation *v, Op op, int of, int index)
 {
-    const Node node = {.op = op,
-                       .shape = v->graph->node[of].shape,
-                       .in = {-1, -1, -1},
-                       .index = index,
-                       .backward = true};
-    const int made = graph_add(v->graph, node);
-    if (made < 0) v->failed = true;
-    return made;
+    return put(v, (Node){.op = op,
+                         .shape = v->graph->node[of].shape,
+                         .index = index,
+                         .backward = true});
 }
 
 static void seed(Derivation *v)

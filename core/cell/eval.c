@@ -297,14 +297,6 @@ static size_t state_offset(const Graph *g, int state)
     return offset;
 }
 
-static size_t output_offset(const Graph *g, int output)
-{
-    size_t offset = 0;
-    for (int i = 0; i < output; i++)
-        offset += (size_t)shape_count(&g->node[g->output[i]].shape);
-    return offset;
-}
-
 static void fill_mask(Eval *e, int t, int node)
 {
     size_t before = 0, all = 0;
@@ -331,7 +323,8 @@ static void eval_leaf(Eval *e, int t, int node)
     case OP_MASK: fill_mask(e, t, node); break;
     case OP_DOUTPUT:
         fill(e, t, node,
-             e->dy + at * (size_t)graph_output_width(g) + output_offset(g, n->index));
+             e->dy + at * (size_t)graph_output_width(g) +
+                 graph_output_offset(g, n->index));
         break;
     case OP_STATE:
         fill_from(e, t, node, t - 1, g->state[n->index].leave,
@@ -428,7 +421,8 @@ double eval_loss(const Eval *e)
     double loss = 0;
     for (int t = 0; t < e->T; t++)
         for (int o = 0; o < g->outputs; o++) {
-            const double *const dy = e->dy + (size_t)t * width + output_offset(g, o);
+            const double *const dy =
+                e->dy + (size_t)t * width + graph_output_offset(g, o);
             const Real *const y = eval_at(e, t, g->output[o]);
             for (int i = 0; i < count_of(e, g->output[o]); i++) loss += dy[i] * y[i].v;
         }

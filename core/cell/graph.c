@@ -258,12 +258,17 @@ int graph_number(Graph *g, double value, const Shape *shape)
     return graph_add(g, (Node){.op = OP_CONST, .shape = *shape, .value = value});
 }
 
+size_t graph_output_offset(const Graph *g, int output)
+{
+    size_t offset = 0;
+    for (int i = 0; i < output; i++)
+        offset += (size_t)shape_count(&g->node[g->output[i]].shape);
+    return offset;
+}
+
 int graph_output_width(const Graph *g)
 {
-    int width = 0;
-    for (int i = 0; i < g->outputs; i++)
-        width += shape_count(&g->node[g->output[i]].shape);
-    return width;
+    return (int)graph_output_offset(g, g->outputs);
 }
 
 void graph_close(Graph *g)

@@ -88,8 +88,7 @@ typedef enum InitKind {
     INIT_IDENTITY,
     INIT_NORMAL,   /* N(0, a^2) */
     INIT_LINSPACE, /* from a to b over the elements of the last axis */
-    INIT_POWERLAW, /* b_f = 5 - 12 (j/(d-1))^(.3 + 1.3 blk/(B-1)), negated as
-                      experiments.md: +5 to -7 */
+    INIT_POWERLAW, /* from 5 to -7 over the elements of the last axis: see init.c */
     INIT_CHRONO    /* log U([1, a - 1]) */
 } InitKind;
 
@@ -153,6 +152,7 @@ int graph_add(Graph *graph, Node node);
 int graph_number(Graph *graph, double value, const Shape *shape); /* CONST */
 
 int graph_output_width(const Graph *graph);
+size_t graph_output_offset(const Graph *graph, int output); /* where it begins */
 
 /* Adds the backward pass: fills denter, doutput, dinput, gradient. derive.c */
 bool derive(Graph *graph, Error *err);

@@ -119,7 +119,7 @@ static int groups_of(const Lowering *l, const Node *n)
 static int width_of(const Lowering *l, int line)
 {
     const Node *const n = &l->list.line[line].node;
-    if (op_is_elementwise(n->op) || n->op == OP_MASK) return count_of(l, line);
+    if (op_elementwise(n->op) || n->op == OP_MASK) return count_of(l, line);
     if (n->op == OP_PRODUCT && groups_of(l, n) == 1) return count_of(l, line);
     return 0;
 }
@@ -127,7 +127,7 @@ static int width_of(const Lowering *l, int line)
 /* Operand j must be whole before the line runs, not just the block at hand. */
 static bool reads_whole(const Node *n, int j)
 {
-    return n->op == OP_PRODUCT ? j == 0 : !op_is_elementwise(n->op);
+    return n->op == OP_PRODUCT ? j == 0 : !op_elementwise(n->op);
 }
 
 static void find_levels(Lowering *l)
@@ -236,14 +236,6 @@ static int number_of(Program *p, double number)
     return p->numbers++;
 }
 
-static size_t output_offset(const Graph *g, int output)
-{
-    size_t offset = 0;
-    for (int i = 0; i < output; i++)
-        offset += (size_t)shape_count(&g->node[g->output[i]].shape);
-    return offset;
-}
-
 static Value leaf_value(const Lowering *l, const Node *n, int count)
 {
     Program *const p = l->program;
@@ -253,7 +245,9 @@ static Value leaf_value(const Lowering *l, const Node *n, int count)
     case OP_INPUT: return (Value){PLACE_INPUT, count, 0, 0};
     case OP_STATE: return (Value){PLACE_STATE, count, n->index, 0};
     case OP_DSTATE: return (Value){PLACE_DSTATE, count, n->index, 0};
-    default: return (Value){PLACE_DOUTPUT, count, 0, output_offset(l->graph, n->index)};
+    default:
+        return (Value){PLACE_DOUTPUT, count, 0,
+                       graph_output_offset(l->graph, n->index)};
     }
 }
 
@@ -268,7 +262,8 @@ static bool place_root(const Lowering *l, int line, Value *value)
     }
     for (int i = 0; l->program->output_own && i < l->graph->outputs; i++)
         if (r->output[i] == line) {
-            *value = (Value){PLACE_OUTPUT, value->n, 0, output_offset(l->graph, i)};
+            *value =
+                (Value){PLACE_OUTPUT, value->n, 0, graph_output_offset(l->graph, i)};
             return true;
         }
     if (r->dinput == line) *value = (Value){PLACE_DINPUT, value->n, 0, 0};
@@ -609,7 +604,6 @@ static bool fill(Lowering *l, Error *err)
     emit_gradients(l);
     find_graph_phases(l);
     free(holders);
-    p->table_input = l->symbols;
     return !l->symbols || check_symbols(l, err);
 }
 

@@ -112,7 +112,6 @@ typedef struct Program {
     bool output_own;  /* ... or a buffer of its own, PLACE_OUTPUT */
     Phase *phase;     /* [nodes of the graph]; where each runs */
     int products;     /* dependent products in the forward loop: waits of a gang */
-    bool table_input; /* the input is symbols */
 } Program;
 
 /* training: the backward phases too; dinput: with the gradient of x; symbols: x is

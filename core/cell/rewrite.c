@@ -10,11 +10,6 @@ bool op_is_leaf(Op op)
     return op <= OP_DSTATE;
 }
 
-bool op_is_elementwise(Op op)
-{
-    return op >= OP_NEG && op <= OP_STOP;
-}
-
 bool op_is_cheap(Op op)
 {
     return (op >= OP_NEG && op <= OP_MUL) || (op >= OP_MIN && op <= OP_FNMA) ||

@@ -12,6 +12,13 @@ typedef struct View {
     ptrdiff_t step, row;
 } View;
 
+/* The rows of successive steps follow one another, so that they can be taken at once.
+ */
+static inline bool is_flat(ptrdiff_t step, ptrdiff_t row, int B)
+{
+    return step == row * B;
+}
+
 typedef struct Program Program; /* lower.h: phases, strips, products, buffers */
 
 /* What a layer needs to know beside its cell. */

@@ -65,8 +65,8 @@ static void add_starts(const Run *r, float *grads, int part, int parts)
     for (int s = 0; s < p->states && r->chunk->fresh; s++) {
         if (p->state[s].start_param < 0) continue;
         const int n = state_floats(p, s);
-        const int first = cut(n, LANES_MAX, part, parts),
-                  end = cut(n, LANES_MAX, part + 1, parts);
+        const int first = part_at(n, LANES_MAX, part, parts),
+                  end = part_at(n, LANES_MAX, part + 1, parts);
         if (first == end) continue;
         simd->sum_rows(r->step->shape.B, end - first,
                        state_row(r->step, r->step->memory->dstate, s, 0, 0) + first,
@@ -85,8 +85,8 @@ void step_gradient(Step *step, const Chunk *chunk, float *grads, int part, int p
     run_open(&r, step, chunk, NULL, 0, step->shape.B, scratch, value);
     for (int i = 0; i < p->gradients; i++) {
         const GradientJob *const job = &p->gradient[i];
-        const int first = cut(job->R, LANES_MAX, part, parts);
-        const int end = cut(job->R, LANES_MAX, part + 1, parts);
+        const int first = part_at(job->R, LANES_MAX, part, parts);
+        const int end = part_at(job->R, LANES_MAX, part + 1, parts);
         float *const to = grads + p->param_offset[job->param];
         if (first == end) continue;
         if (job->table)

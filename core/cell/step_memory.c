@@ -132,8 +132,8 @@ void step_pack(Step *step, const float *params, int part, int parts)
     const Program *const p = step->program;
     for (int i = 0; i < p->packs; i++) {
         const Pack *const pack = &p->pack[i];
-        const int first = cut(pack->n, simd->panel, part, parts);
-        const int end = cut(pack->n, simd->panel, part + 1, parts);
+        const int first = part_at(pack->n, simd->panel, part, parts);
+        const int end = part_at(pack->n, simd->panel, part + 1, parts);
         if (first == end) continue;
         (pack->table ? pack_table : pack_panels)(
             pack, params + p->param_offset[pack->param], first, end,

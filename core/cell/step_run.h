@@ -64,14 +64,6 @@ void step_memory_close(Step *step);
 /* Columns of the table of gradients before gradient `count`. */
 int step_table_columns(const Program *p, int count);
 
-/* Where part of n begins, in whole units. */
-static inline int cut(int n, int unit, int part, int parts)
-{
-    const int units = (n + unit - 1) / unit;
-    const int at = (int)((int64_t)units * part / parts) * unit;
-    return at < n ? at : n;
-}
-
 /* ---- one call ---- */
 
 /* Where a value is. */
@@ -82,12 +74,6 @@ typedef struct At {
     bool block; /* and units too */
     int n;
 } At;
-
-/* Rows of successive steps follow one another. */
-static inline bool is_flat(ptrdiff_t step, ptrdiff_t row, int B)
-{
-    return step == row * B;
-}
 
 At at_kept(float *at, int n, int B); /* [T][B][n] of our own */
 

@@ -36,24 +36,18 @@ void head_place(Head *h, Arena *arena)
     if (vector) h->dx = ARENA_TAKE(arena, float, rows * h->x_row);
 }
 
-/* Columns of whole panels for part of parts. */
-static int panel_at(int n, int part, int parts)
-{
-    const int64_t panels = (n + simd->panel - 1) / simd->panel;
-    const int64_t at = panels * part / parts * simd->panel;
-    return at < n ? (int)at : n;
-}
-
 void head_pack(Head *h, int part, int parts)
 {
     const int O = h->outputs, width = h->width;
     const float *const W = head_weight(h);
-    int first = panel_at(O, part, parts), end = panel_at(O, part + 1, parts);
+    int first = part_at(O, simd->panel, part, parts),
+        end = part_at(O, simd->panel, part + 1, parts);
     if (first < end)
         simd->pack(end - first, width, W + (size_t)first * (size_t)width, (size_t)width,
                    1, h->packed + simd->packed(first, width));
     if (!h->packed_back) return;
-    first = panel_at(width, part, parts), end = panel_at(width, part + 1, parts);
+    first = part_at(width, simd->panel, part, parts),
+    end = part_at(width, simd->panel, part + 1, parts);
     if (first < end)
         simd->pack(end - first, O, W + first, 1, (size_t)width,
                    h->packed_back + simd->packed(first, O));
@@ -185,7 +179,7 @@ static void run_steps(const Head *h, const Window *w, int first, int end)
     const Joint *const j = &p->joint[p->net->model.layer_count];
     const View x = joint_view(j, w);
     const int B = p->shape.B;
-    const bool whole = first == 0 && end == B && x.step == x.row * B;
+    const bool whole = first == 0 && end == B && is_flat(x.step, x.row, B);
     for (int t = 0; t < (whole ? 1 : w->T); t++) {
         const int at = t * B + first;
         const Span span = {.at = at,
@@ -270,7 +264,8 @@ void head_gradient(Head *h, const Window *w, int part, int parts, float *scratch
 
     const bool wide = width > O; /* parts are columns of W, or else its rows */
     const int n = wide ? width : O;
-    const int at = part_at(n, part, parts), end = part_at(n, part + 1, parts);
+    const int at = part_at(n, LANES_MAX, part, parts),
+              end = part_at(n, LANES_MAX, part + 1, parts);
     const size_t column = wide ? (size_t)at : 0, line = wide ? 0 : (size_t)at;
     if (at < end)
         simd->gradient(wide ? O : end - at, wide ? end - at : width, rows, h->a + line,

@@ -15,11 +15,6 @@ static View reversed(View v, int T)
     return (View){.at = v.at + (T - 1) * v.step, .step = -v.step, .row = v.row};
 }
 
-static bool flat(const View *v, int B)
-{
-    return v->step == v->row * B;
-}
-
 /* y = op(a, b) for rows [first, end) of T steps, n wide; steps that follow one another
  * in memory are one call. */
 typedef struct Rows {
@@ -28,8 +23,9 @@ typedef struct Rows {
 
 static void map_rows(MapOp op, const Rows *r, View y, View a, View b)
 {
-    const bool whole = r->first == 0 && r->end == r->B && flat(&y, r->B) &&
-                       flat(&a, r->B) && flat(&b, r->B);
+    const bool whole = r->first == 0 && r->end == r->B &&
+                       is_flat(y.step, y.row, r->B) && is_flat(a.step, a.row, r->B) &&
+                       is_flat(b.step, b.row, r->B);
     Map m = {.rows = whole ? r->T * r->B : r->end - r->first,
              .n = r->n,
              .y_row = (size_t)y.row,
@@ -125,8 +121,8 @@ void joint_leave(const Joint *j, const Window *w, int first, int end)
 void embedding_gradient(const Joint *j, const Window *w, int part, int parts)
 {
     const Pass *const p = j->pass;
-    const int first = part_at(j->width, part, parts);
-    const int end = part_at(j->width, part + 1, parts);
+    const int first = part_at(j->width, LANES_MAX, part, parts);
+    const int end = part_at(j->width, LANES_MAX, part + 1, parts);
     if (first == end) return;
     simd->look_up_gradient(w->T * p->shape.B, end - first,
                            p->batch.symbol + w->t0 * p->shape.B, j->dx + first, j->row,

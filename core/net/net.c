@@ -1,8 +1,7 @@
 /* net.c: a net: its parameters in one block, in declaration order.
  *
- *   embedding [V][E] | layer 0 forward | layer 0 backward | layer 1 ... | head W
- * [O][n], b [O]
- */
+ *   embedding [V][E] | layer 0 forward | layer 0 backward | layer 1 ... |
+ *   head W [O][n], b [O] */
 #include "net.h"
 
 #include "../../simd/scalar.h"

@@ -65,13 +65,6 @@ typedef struct Window {
     int *rbegun, *rended; /* [B]: ... and counted from the end of the window */
 } Window;
 
-/* Who goes on after the gradient is whole. */
-typedef struct Tail {
-    void (*add)(Update *update, TileList *list, int threads, int after);
-    Update *update;
-    int tiles;
-} Tail;
-
 struct Pass {
     WeftNet *net;
     PassShape shape;
@@ -131,11 +124,3 @@ void head_gradient(Head *head, const Window *window, int part, int parts,
 
 /* Adds the gradient of the embedding. joint.c */
 void embedding_gradient(const Joint *joint, const Window *window, int part, int parts);
-
-/* Elements [first, end) of n in whole lines, for part of parts. */
-static inline int part_at(int n, int part, int parts)
-{
-    const int64_t lines = (n + LANES_MAX - 1) / LANES_MAX;
-    const int64_t at = lines * part / parts * LANES_MAX;
-    return at < n ? (int)at : n;
-}
