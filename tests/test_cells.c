@@ -166,6 +166,21 @@ Test(cells, of_every_corner_pass_the_check)
         }
 }
 
+Test(cells, with_a_sum_of_any_length_pass_the_check)
+{
+    for (int terms = 63; terms <= 150; terms += terms < 67 ? 1 : 83) {
+        char text[8192];
+        int used = snprintf(text, sizeof text, "cell c\nstate h\nbias b\nh' = b");
+        for (int i = 1; i < terms; i++)
+            used += snprintf(text + used, sizeof text - (size_t)used,
+                             i % 3 ? " + sigmoid(h * %d)" : " - 0.01 * tanh(h - %d)",
+                             i + 1);
+        snprintf(text + used, sizeof text - (size_t)used, "\n");
+        Error err;
+        cr_expect(check_text(text, 2, 5, 1, &err), "%d terms: %s", terms, err.text);
+    }
+}
+
 Test(cells, pass_the_check_on_every_instruction_set)
 {
     for (int isa = 0; isa_set(isa); isa++)

@@ -286,15 +286,22 @@ Test(build, drop_of_nothing_is_nothing)
     graph_close(&g);
 }
 
-Test(build, long_sums_do_not_recurse)
+/* h * h * ..., with so many operations. */
+static const char *long_product(int operations)
 {
-    static char text[600000] = "state h\nh' = h";
-    char *at = text + strlen(text);
-    for (int i = 0; i < 100000; i++) at += sprintf(at, " * h");
+    static char text[600000];
+    char *at = text + sprintf(text, "state h\nh' = h");
+    for (int i = 0; i < operations; i++) at += sprintf(at, " * h");
+    return text;
+}
+
+Test(build, operations_of_a_step_have_a_limit)
+{
     Graph g;
     Error err;
-    cr_assert(build(text, 3, 2, &g, &err), "%s", err.text);
-    cr_expect_eq(g.nodes, 100002);
+    cr_assert(build(long_product(1990), 3, 2, &g, &err), "%s", err.text);
+    cr_expect_eq(g.nodes, 1992);
     cr_expect(derive(&g, &err));
     graph_close(&g);
+    refuses(long_product(100000), "a step has at most 2000 operations");
 }

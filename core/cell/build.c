@@ -8,6 +8,8 @@
 
 #include "nearest.h"
 
+#define NODES_MAX 2000 /* of a step: twice the values that a program holds */
+
 /* An axis as the text spells it, for messages. */
 typedef struct Axis {
     const char *text;
@@ -438,6 +440,9 @@ static bool make_equation(Build *b, const Symbol *s)
     for (int i = s->first; i <= s->root; i++) {
         b->node[i] = make_expr(b, &b->cell->expr[i]);
         if (b->node[i] < 0) return false;
+        if (b->graph->nodes > NODES_MAX)
+            return cell_error(b->cell, b->cell->expr[i].at, b->err,
+                              "a step has at most %d operations", NODES_MAX);
         const Shape *const shape = &node_of(b, i)->shape;
         long long count = 1;
         for (int k = 0; k < shape->axes; k++) {

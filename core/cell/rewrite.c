@@ -233,17 +233,33 @@ static bool is_private(const Rewrite *r, int line, int user)
     return r->line[line].uses == 1 && r->line[line].backward == r->line[user].backward;
 }
 
-static int collect(const Rewrite *r, int line, bool negative, Term *terms, int count)
+/* The operands of the sum in `of`, with their signs; how many. */
+static int split(const Rewrite *r, Term of, Term operand[2])
 {
-    const Node *const n = &r->line[line].node;
-    for (int j = 0; j < (n->op == OP_NEG ? 1 : 2); j++) {
-        const int in = n->in[j];
-        const bool sign = negative != (n->op == OP_NEG || (n->op == OP_SUB && j == 1));
-        if (is_sum(r->line[in].node.op) && is_private(r, in, line) &&
-            count < TERMS_MAX - 2)
-            count = collect(r, in, sign, terms, count);
-        else
-            terms[count++] = (Term){in, sign};
+    const Node *const n = &r->line[of.line].node;
+    const bool minus = of.negative != (n->op == OP_NEG);
+    operand[0] = (Term){n->in[0], minus};
+    operand[1] = (Term){n->in[1], minus != (n->op == OP_SUB)};
+    return n->op == OP_NEG ? 1 : 2;
+}
+
+/* The terms of a sum and of the sums in it, in the order of their writing; when the
+ * list is full, a sum that is left in it is a term. */
+static int collect(const Rewrite *r, int root, Term terms[TERMS_MAX])
+{
+    int count = split(r, (Term){root, false}, terms);
+    for (int i = 0; i < count && count < TERMS_MAX;) {
+        const int line = terms[i].line;
+        if (!is_sum(r->line[line].node.op) || !is_private(r, line, root)) {
+            i++;
+            continue;
+        }
+        Term operand[2];
+        const int more = split(r, terms[i], operand);
+        memmove(terms + i + more, terms + i + 1,
+                (size_t)(count - i - 1) * sizeof *terms);
+        memcpy(terms + i, operand, (size_t)more * sizeof *terms);
+        count += more - 1;
     }
     return count;
 }
@@ -327,7 +343,7 @@ static int copy_line(const Folding *f, int old)
 static int fold_sum(const Folding *f, int root)
 {
     Term terms[TERMS_MAX];
-    const int count = collect(f->old, root, false, terms, 0);
+    const int count = collect(f->old, root, terms);
     sort_terms(f->old, terms, count);
 
     int acc = place(f, terms[0].line);
