@@ -63,6 +63,7 @@ static Status flushed(Status status)
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN); /* a pipe that closes is a failed write */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that grows past its limit */
     if (argc < 2) {
         fprintf(stderr, "weft: expected a verb (weft --help lists them)\n");
         return BAD_CALL;
