@@ -296,7 +296,7 @@ static bool cut(Series *series, const double split[3], uint64_t seed, WeftError 
 }
 
 /* Of the training part alone, so that nothing leaks from the others. */
-static void measure(Series *series)
+static bool measure(Series *series, WeftError *err)
 {
     const size_t rows = series->start[VALIDATION];
     for (int c = 0; c < series->columns; c++) {
@@ -306,8 +306,12 @@ static void measure(Series *series)
         for (size_t i = 0; i < rows; i++)
             squares += (series->values[c][i] - mean) * (series->values[c][i] - mean);
         const double deviation = sqrt(squares / (double)rows);
+        if (!isfinite(deviation))
+            return fail(err, "column %s: its numbers are too large to be squared",
+                        weft_table_name(series->table, series->column[c]));
         series->deviation[c] = deviation > 0 ? deviation : 1; /* a constant column */
     }
+    return true;
 }
 
 /* ---- notes: names and numbers, one to a line ---- */
@@ -387,7 +391,7 @@ static bool fresh(Series *series, const DataOptions *options, uint64_t seed,
     series->horizon = options->horizon;
     if (!choose(series, options, err) || !cut(series, options->split, seed, err))
         return false;
-    measure(series);
+    if (!measure(series, err)) return false;
     progress_line(
         "table: %zu rows, %d columns in, forecasting %s up to %d ahead from %d; "
         "windows: training %zu, validation %zu, test %zu",
