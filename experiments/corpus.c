@@ -92,6 +92,12 @@ bool corpus_ngrams(const Corpus *corpus, Part part, double nats[NGRAM_ORDERS],
     return true;
 }
 
+bool corpus_settings_good(const Settings *settings, WeftError *err)
+{
+    return !settings->both ||
+           fail(err, "--both: going backward, the net would read what it is to tell");
+}
+
 /* ---- as a data set ---- */
 
 typedef struct Own {

@@ -16,6 +16,9 @@ bool corpus_open(const char *path, bool bytes, const double split[3],
                  const uint32_t *alphabet, int symbols, Corpus *corpus, WeftError *err);
 void corpus_close(Corpus *corpus);
 
+/* Whether a net of these settings can learn to tell the next character. */
+bool corpus_settings_good(const Settings *settings, WeftError *err);
+
 /* Streams whose states start anew after every `reset` batches. A net that never meets a
  * start lets units hold what its streams left in them for ever, as if they were biases,
  * and fails wherever a text begins: measured on the Bible, gru 128 after 800

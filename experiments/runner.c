@@ -604,7 +604,9 @@ static bool campaign_read(Campaign *campaign, const Verb *verb, int argc, char *
         for (int j = 0; j < i; j++)
             if (campaign->trial[j].experiment == experiment)
                 return fail(err, "%s is named twice", experiment->name);
-        if (!trial_read(&campaign->trial[i], experiment, verb, argc, argv, &again, err))
+        Trial *trial = &campaign->trial[i];
+        if (!trial_read(trial, experiment, verb, argc, argv, &again, err) ||
+            (!experiment->task.draw && !corpus_settings_good(&trial->settings, err)))
             return false;
         campaign->trials++;
     }

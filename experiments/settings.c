@@ -1,6 +1,7 @@
 /* settings.c: see settings.h. */
 #include "settings.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define LAYERS_MAX 32
@@ -42,6 +43,46 @@ static void cells_write(const Option *option, const void *field, char *text,
 
 const OptionKind option_cells = {cells_read, cells_write};
 
+/* "lstm:128", "lstm" or ":128": cuts the width off; 0 where there is none. */
+static bool layer_parse(char *item, int *width, WeftError *err)
+{
+    static const Option option = {.name = "layers", .min = 1, .max = 1e6};
+    char *colon = strrchr(item, ':');
+    *width = 0;
+    if (!colon) return true;
+    *colon = 0;
+    return option_int.read(&option, colon + 1, width, err);
+}
+
+static bool layers_are_counted(const char *text)
+{
+    return !text[strspn(text, "0123456789-")];
+}
+
+static bool layers_read(const Option *option, const char *text, void *field,
+                        WeftError *err)
+{
+    static const Option number = {.name = "layers", .min = 1, .max = LAYERS_MAX};
+    int count = 0, width;
+    char item[256];
+    if (layers_are_counted(text)) {
+        if (!option_int.read(&number, text, &count, err)) return false;
+    } else
+        for (const char *rest = text; list_next(&rest, item, sizeof item); count++) {
+            if (!*item)
+                return fail(err, "--%s %s: expected layers as in lstm:128,gru:64",
+                            option->name, text);
+            if (!layer_parse(item, &width, err)) return false;
+            if (*item && !cell_name_good(item, err)) return false;
+        }
+    if (count > LAYERS_MAX)
+        return fail(err, "--%s %s: more than %d", option->name, text, LAYERS_MAX);
+    *(const char **)field = text;
+    return true;
+}
+
+static const OptionKind option_layers = {layers_read, cells_write};
+
 static const char *const optimizers[] = {"sgd", "rmsprop", "adam", "adamw", NULL};
 static const char *const schedules[] = {"constant", "step", "cosine", NULL};
 
@@ -55,7 +96,7 @@ const Option point_options[] = {
 };
 const Option settings_options[] = {
     {"hidden", "N", "hidden units of a layer", &option_int, FIELD(hidden), 1, 1e6, NULL},
-    {"layers", "N|LIST", "how many layers, or each: lstm:128,gru:64", &option_text, FIELD(layers), 0, 0, NULL},
+    {"layers", "N|LIST", "how many layers, or each: lstm:128,gru:64", &option_layers, FIELD(layers), 0, 0, NULL},
     {"both", NULL, "every layer runs forward and backward in time", &option_switch, FIELD(both), 0, 0, NULL},
     {"embedding", "N", "width of a trained vector for each symbol; 0: one-hot", &option_int, FIELD(embedding), 0, 1e6, NULL},
     {"dropout", "P", "between layers and before the head", &option_number, FIELD(dropout), 0, 0.99, NULL},
@@ -118,8 +159,6 @@ static void layers_close(Layers *layers)
 static bool layers_add(Layers *layers, const Settings *settings, const char *cell,
                        int hidden, WeftError *err)
 {
-    if (layers->count == LAYERS_MAX)
-        return fail(err, "--layers %s: more than %d", settings->layers, LAYERS_MAX);
     const int i = layers->count;
     if (!weft_cell_open(cell, &layers->cell[i], err)) return false;
     layers->layer[i] = (WeftLayer){.cell = layers->cell[i],
@@ -130,35 +169,23 @@ static bool layers_add(Layers *layers, const Settings *settings, const char *cel
     return true;
 }
 
-/* "lstm:128", "lstm" or ":128"; what is absent is the settings'. */
-static bool layers_item(Layers *layers, const Settings *settings, char *item,
-                        WeftError *err)
-{
-    int hidden = settings->hidden;
-    char *colon = strrchr(item, ':');
-    if (colon) {
-        static const Option width = {.name = "layers", .min = 1, .max = 1e6};
-        if (!option_int.read(&width, colon + 1, &hidden, err)) return false;
-        *colon = 0;
-    }
-    return layers_add(layers, settings, *item ? item : settings->cell, hidden, err);
-}
-
+/* What an item leaves out is the settings'. */
 static bool layers_fill(Layers *layers, const Settings *settings, WeftError *err)
 {
     const char *text = settings->layers;
-    if (!text[strspn(text, "0123456789")]) {
-        int count;
-        static const Option number = {.name = "layers", .min = 1, .max = LAYERS_MAX};
-        if (!option_int.read(&number, text, &count, err)) return false;
-        for (int i = 0; i < count; i++)
+    char item[256];
+    int width;
+    if (layers_are_counted(text)) {
+        for (int i = atoi(text); i > 0; i--)
             if (!layers_add(layers, settings, settings->cell, settings->hidden, err))
                 return false;
         return true;
     }
-    char item[256];
     while (list_next(&text, item, sizeof item))
-        if (!layers_item(layers, settings, item, err)) return false;
+        if (!layer_parse(item, &width, err) ||
+            !layers_add(layers, settings, *item ? item : settings->cell,
+                        width ? width : settings->hidden, err))
+            return false;
     return true;
 }
 

@@ -1,4 +1,5 @@
 /* train.c: `weft train`, from the first update to the digest. */
+#include "corpus.h"
 #include "progress.h"
 #include "saved.h"
 #include "verbs.h"
@@ -290,7 +291,7 @@ static bool fits(const Job *job, WeftError *err)
                     job->name);
     if (!strcmp(job->kind, DATA_TEXT) && !job->settings.chunk)
         return fail(err, "--chunk 0: a text is one long sequence, expected 1 or more");
-    return true;
+    return strcmp(job->kind, DATA_TEXT) || corpus_settings_good(&job->settings, err);
 }
 
 static Status start(Job *job, const Verb *verb, int argc, char **argv, WeftError *err)

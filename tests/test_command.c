@@ -179,6 +179,14 @@ Test(command, bad_calls_return_2_and_name_the_nearest)
     expect_call(2, "unexpected \"y\"", "weft train x y");
     expect_call(2, "expected --target", "weft train x.csv");
     expect_call(2, "--chunk 0", "weft train x --chunk 0");
+    expect_call(2, "--layers 0: expected 1 to 32", "weft train x --layers 0");
+    expect_call(2, "--layers 33: expected 1 to 32", "weft train x --layers 33");
+    expect_call(2, "--layers 0: expected 1 to", "weft train x --layers lstm:0");
+    expect_call(2, "expected a whole number", "weft train x --layers lstm:");
+    expect_call(2, "did you mean lstm?", "weft train x --layers lstm:8,lstn:8");
+    expect_call(2, "expected layers as in", "weft train x --layers lstm,");
+    expect_call(2, "--both: going backward", "weft train x --both");
+    expect_call(2, "--both: going backward", "weft run text --both");
     expect_call(2, "did you mean adding?", "weft run addin");
     expect_call(2, "named twice", "weft run adding adding");
     expect_call(2, "0..4", "weft run adding --seed 4..0");
@@ -215,6 +223,8 @@ Test(command, bad_tables_return_1_and_name_the_place)
     expect_call(1, "the nearest is \"price\"", "weft train t.csv --target pric");
     expect_call(1, "day", "weft train t.csv --target day");
     expect_call(1, "words.csv", "weft train words.csv --target b");
+    shell("{ echo a; yes 1e300 | head -n 50; yes 2e300 | head -n 50; } > large.csv");
+    expect_call(1, "too large to be squared", "weft train large.csv --target a");
     expect_call(1, "too few for --window 400",
                 "weft train t.csv --target price --window 400");
 }
@@ -227,6 +237,8 @@ Test(command, nothing_half_written_is_left_where_it_cannot_write)
     write_file("file", "x", 1);
     expect_call(1, "file", "weft run adding --steps 1 --out file");
     expect_call(1, "could not be written", "weft cells > /dev/full");
+    expect_call(1, "m.weft.",
+                "( ulimit -f 1; weft train t.txt " SMALL " --steps 1 --save m.weft )");
     expect_call(0, "2", "ls | wc -l"); /* file and t.txt, and nothing beside */
 }
 
