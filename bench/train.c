@@ -25,7 +25,7 @@ static const TrainShape shapes[] = {
     // clang-format on
 };
 
-#define MEMORY_MAX ((size_t)4 << 30) /* bytes; the matrix states of mlstm ask for more */
+#define MEMORY_MAX ((size_t)4 << 30) /* bytes; mlstm's matrix states ask for more */
 
 typedef struct TrainBench {
     Cell *cell;

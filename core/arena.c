@@ -6,9 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define HUGE_PAGE ((size_t)2 << 20) /* bytes; below it, huge pages cannot help */
-#define SLACK                                                                          \
-    ((size_t)ARENA_ALIGN) /* a last row may be read to the end of its vector */
+#define HUGE_PAGE ((size_t)2 << 20)     /* bytes; below it, huge pages cannot help */
+#define SLACK     ((size_t)ARENA_ALIGN) /* a last row is read to its vector's end */
 
 bool arena_open(Arena *arena, size_t bytes, Error *err)
 {

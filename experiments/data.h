@@ -25,8 +25,8 @@ typedef struct Data Data;
 struct Data {
     WeftModel shape; /* without layers */
     WeftSource train;
-    /* Scores a net on a part, as text for a reader: "1.2345 nats ..."; *loss likewise.
-     */
+    /* Scores a net on a part, as text for a reader: "1.2345 nats ..."; *loss
+     * likewise. */
     bool (*score)(Data *data, WeftNet *net, Part part, char text[256], double *loss,
                   WeftError *err);
     /* Prints what a trained net has to beat, before training; NULL: nothing. */

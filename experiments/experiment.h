@@ -17,8 +17,8 @@ typedef struct Task {
     int inputs, outputs;
     WeftLoss loss;
     bool vector;
-    /* Fills row `row` of the batch with sequence `index`, a function of (seed, index).
-     */
+    /* Fills row `row` of the batch with sequence `index`, a function of (seed,
+     * index). */
     void (*draw)(uint64_t seed, uint64_t index, WeftBatch *batch, int row);
 } Task;
 

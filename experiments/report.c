@@ -1,5 +1,5 @@
-/* report.c: `weft report`: a line for each claim, and one page with the figures in it.
- */
+/* report.c: `weft report`: a line for each claim, and one page with the figures in
+ * it. */
 #include "figure.h"
 #include "verbs.h"
 #include "verdict.h"
@@ -65,8 +65,8 @@ static const char style[] =
 
 static const char *const signs[] = {"\xe2\x9c\x93", "\xe2\x9c\x97", "\xe2\x80\xa6"};
 
-/* The file of a figure, from <svg on; its names made its own, for they share the page.
- */
+/* The file of a figure, from <svg on; its names made its own, for they share the
+ * page. */
 static bool figure_put(FILE *page, const char *folder, const Figure *figure,
                        WeftError *err)
 {

@@ -396,8 +396,8 @@ static bool point_row(const Running *running, const char *state, const WeftScore
     return good;
 }
 
-/* A glance at the test gives a point on the curve; success and the end need all of it.
- */
+/* A glance at the test gives a point on the curve; success and the end need all of
+ * it. */
 static bool point_score(const Running *running, const char **state, WeftScore *score,
                         WeftError *err)
 {

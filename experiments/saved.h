@@ -20,8 +20,8 @@ bool saved_expect(const Saved *saved, const char *kind, WeftError *err);
 /* Data of the kind that the net knows. */
 bool saved_data(const Saved *saved, const char *name, Data *data, WeftError *err);
 
-/* Puts into the net's notes what saved_open reads, but for what the data itself notes.
- */
+/* Puts into the net's notes what saved_open reads, but for what the data itself
+ * notes. */
 bool saved_note(WeftNet *net, const char *name, const Settings *settings,
                 const DataOptions *options, WeftError *err);
 

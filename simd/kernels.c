@@ -1,8 +1,8 @@
 /* kernels.c: the table of one instruction set, filled from the lists. */
 #include "lanes.h"
 
-/* Twelve sums hide the latency of a multiply-add (4 cycles, two a cycle: 8 would do).
- */
+/* Twelve sums hide the latency of a multiply-add (4 cycles, two a cycle: 8 would
+ * do). */
 enum { CHAINS = 12 };
 
 double ISA(peak)(int turns, float *sink)

@@ -90,6 +90,7 @@ typedef struct UpdateRates {
     X(matvec_t,                                                                        \
       "y [groups][inner] = chain over m of a [groups][m][inner] b [groups][m]")
 
+// clang-format off
 #define KERNEL_LIST(X)                                                                 \
     /* Floats that `pack` writes for n columns of depth k (whole panels). */           \
     X(size_t, packed, (int n, int k))                                                  \
@@ -151,6 +152,7 @@ typedef struct UpdateRates {
     /* 12 independent chains of `turns` fused multiply-adds; returns the flops done.   \
      * For measuring the peak. */                                                      \
     X(double, peak, (int turns, float *sink))
+// clang-format on
 
 typedef enum MapOp {
 #define ITEM(name, text) MAP_##name,

@@ -20,8 +20,8 @@ INLINE Sixteen sixteen_zero(void)
     return s;
 }
 
-/* Element i is added to i + 8, then i + 4, i + 2 and i + 1: vectors first, then lanes.
- */
+/* Element i is added to i + 8, then i + 4, i + 2 and i + 1: vectors first, then
+ * lanes. */
 INLINE float sixteen_tree(Sixteen s)
 {
     _Pragma("GCC unroll 4") for (int width = 8 / LANES; width; width /= 2)

@@ -1,8 +1,9 @@
 /* loss.c: losses with their gradients, one value a row; and the masks of dropout.
  *
- *   softmax   p = exp(a - max a) / s,  s = sum exp(a - max a);  loss = log s -
- * (a[label] - max a) sigmoid   loss = sum of softplus(a) - t a square    loss = sum of
- * (a - t)^2, over n */
+ *   softmax   loss = log s - (a[label] - max a),  s = sum exp(a - max a)
+ *             p = exp(a - max a) / s
+ *   sigmoid   loss = sum of softplus(a) - t a
+ *   square    loss = sum of (a - t)^2, over n */
 #include "lanes_sum.h"
 
 #include "philox.h"

@@ -1,11 +1,14 @@
 /* update.c: one step of an optimiser over n parameters.
  *
- *   all      g = min(limit, max(-limit, scale g)), written back; then g = g + decay w
- * (not adamw) sgd      m = momentum m + g                                  w = w - rate
- * m rmsprop  v = beta2 v + (1 - beta2) g^2                       w = w - rate g / (sqrt
- * v + epsilon) adam     m = beta1 m + (1 - beta1) g,  v as above w = w - rate (correct1
- * m) / (sqrt(correct2 v) + epsilon) adamw    w = w - rate decay w, then adam without
- * its decay */
+ *   all      g = min(limit, max(-limit, scale g)), written back;
+ *            then g = g + decay w (not adamw)
+ *   sgd      m = momentum m + g
+ *            w = w - rate m
+ *   rmsprop  v = beta2 v + (1 - beta2) g^2
+ *            w = w - rate g / (sqrt v + epsilon)
+ *   adam     m = beta1 m + (1 - beta1) g,  v as above
+ *            w = w - rate (correct1 m) / (sqrt(correct2 v) + epsilon)
+ *   adamw    w = w - rate decay w, then adam without its decay */
 #include "lanes.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* net_rig.h: what the tests of nets and training share: a team, cells, drawn batches.
- */
+/* net_rig.h: what the tests of nets and training share: a team, cells, drawn
+ * batches. */
 #pragma once
 
 #include "../core/weft.h"

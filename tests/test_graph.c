@@ -1,5 +1,5 @@
-/* Test graphs: nodes are there once, numbers are folded, shapes are checked and spelt.
- */
+/* Test graphs: nodes are there once, numbers are folded, shapes are checked and
+ * spelt. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>

@@ -94,8 +94,8 @@ Test(machine, this_one_has_a_core)
     machine_close(m);
 }
 
-/* In a process of one thread, as by taskset: 0 when the machine is the one CPU allowed.
- */
+/* In a process of one thread, as by taskset: 0 when the machine is the one CPU
+ * allowed. */
 static int alone_on(int cpu)
 {
     cpu_set_t one;

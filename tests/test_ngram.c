@@ -20,8 +20,8 @@ static const int32_t abaab[] = {0, 1, 0, 0, 1};
 
 Test(ngram, small_texts_are_counted_by_hand)
 {
-    /* c(a) = 3, c(b) = 2, 2 types, uniform 1/3: p(a) = (3 + 2/3) / 7, p(c) = (2/3) / 7
-     */
+    /* c(a) = 3, c(b) = 2, 2 types, uniform 1/3: p(a) = (3 + 2/3) / 7, p(c) = (2/3) /
+     * 7 */
     const double a = (3 + 2. / 3) / 7, b = (2 + 2. / 3) / 7, c = (2. / 3) / 7;
     cr_expect_float_eq(nats(abaab, 5, (int32_t[]){0}, 1, 3, 0), -log(a), 1e-14);
     cr_expect_float_eq(nats(abaab, 5, (int32_t[]){2}, 1, 3, 0), -log(c), 1e-14);
@@ -32,8 +32,8 @@ Test(ngram, small_texts_are_counted_by_hand)
     const double ab = (2 + 2 * b) / 5;
     cr_expect_float_eq(nats(abaab, 5, (int32_t[]){0, 1}, 2, 3, 1),
                        -(log((1 + a) / 2) + log(ab)) / 2, 1e-14);
-    /* "ab" was followed by a once; c was never seen, so what follows it has no context
-     */
+    /* "ab" was followed by a once; c was never seen, so what follows it has no
+     * context */
     cr_expect_float_eq(nats(abaab, 5, (int32_t[]){2, 0}, 2, 3, 2),
                        -(log((0 + c / 2) / 2) + log(a)) / 2, 1e-14);
 }

@@ -1,5 +1,5 @@
-/* test_optimizer.c: optimisers, schedules and clipping against their papers, in double.
- */
+/* test_optimizer.c: optimisers, schedules and clipping against their papers, in
+ * double. */
 #include "../core/train/update.h"
 #include "net_rig.h"
 

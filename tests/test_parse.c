@@ -1,5 +1,5 @@
-/* Test the reader of .cell files: its rules, its messages, and that nothing crashes it.
- */
+/* Test the reader of .cell files: its rules, its messages, and that nothing crashes
+ * it. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdlib.h>

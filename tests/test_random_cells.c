@@ -64,8 +64,8 @@ static void write_kinked(Draft *d, const char *a, const char *b)
     d->kinked = true;
 }
 
-/* v<i> = some function of values there are; of moderate size, so that chains stay tame.
- */
+/* v<i> = some function of values there are; of moderate size, so that chains stay
+ * tame. */
 static void write_equation(Draft *d, int i)
 {
     const char *const a = any(d), *const b = any(d), *const c = any(d);

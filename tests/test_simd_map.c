@@ -82,8 +82,8 @@ Test(simd_map, every_operation_is_its_equation_on_every_set)
                 check_pointwise((MapOp)op, (Draw)kind, 3, n);
 }
 
-/* All magnitudes, dense enough to meet the places where an approximation changes over.
- */
+/* All magnitudes, dense enough to meet the places where an approximation changes
+ * over. */
 Test(simd_map, functions_hold_their_error_over_their_range)
 {
     static const MapOp ops[] = {MAP_exp,  MAP_log,      MAP_sigmoid,

@@ -1,5 +1,5 @@
-/* Random numbers, double mathematics, the choice of a set, and the mode for denormals.
- */
+/* Random numbers, double mathematics, the choice of a set, and the mode for
+ * denormals. */
 #include "reference.h"
 #include "simd_data.h"
 
@@ -124,8 +124,8 @@ Test(simd_scalar, denormals_are_flushed_and_the_mode_is_restored, .fini = simd_e
     cr_assert(product(1e-20f, 1e-20f) > 0 && product(1e-40f, 1e30f) > 0);
 }
 
-/* The one known difference between processors: x86 decides after rounding, Arm before.
- */
+/* The one known difference between processors: x86 decides after rounding, Arm
+ * before. */
 Test(simd_scalar, a_result_that_rounds_up_to_the_least_normal_is_kept_by_x86_alone,
      .init = simd_begin, .fini = simd_end)
 {

@@ -1,5 +1,5 @@
-/* test_tensors.c: safetensors files: what is written is read, what is wrong is refused.
- */
+/* test_tensors.c: safetensors files: what is written is read, what is wrong is
+ * refused. */
 #include <criterion/criterion.h>
 #include <jansson.h>
 #include <math.h>

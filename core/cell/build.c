@@ -581,8 +581,8 @@ static bool build_graph(Build *b, int input, int hidden)
     return true;
 }
 
-/* One block for the scratch of a build: int arrays by symbol and expression, then axes.
- */
+/* One block for the scratch of a build: int arrays by symbol and expression, then
+ * axes. */
 static char *take_scratch(Build *b)
 {
     const size_t symbols = (size_t)b->cell->symbols, exprs = (size_t)b->cell->exprs;

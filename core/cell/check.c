@@ -17,12 +17,10 @@
 #include "init.h"
 #include "step.h"
 
-#define TOLERANCE                                                                      \
-    1e-6            /* of a difference, relative to the tensor's largest gradient      \
-                     */
-#define FLOOR  1e-5 /* of the largest of all, which a tensor's counts as at least */
-#define MARGIN 1e-5 /* from a kink */
-#define WORK   5e8  /* multiplications that the differences may take, about */
+#define TOLERANCE 1e-6 /* of a difference, relative to the tensor's largest gradient */
+#define FLOOR     1e-5 /* of the largest of all, which a tensor's counts as at least */
+#define MARGIN    1e-5 /* from a kink */
+#define WORK      5e8  /* multiplications that the differences may take, about */
 enum {
     STEPS = 5,     /* of the chain */
     ROWS = 3,      /* of the float program */
@@ -210,8 +208,8 @@ static void set_entered(Check *c)
     }
 }
 
-/* The states after a chain from the start; those with a start of their own stay there.
- */
+/* The states after a chain from the start; those with a start of their own stay
+ * there. */
 static void warm_up(Check *c)
 {
     const Graph *const g = c->graph;

@@ -1,5 +1,5 @@
-/* describe.h: a cell for reading: its derived backward pass, its phases, what it costs.
- */
+/* describe.h: a cell for reading: its derived backward pass, its phases, what it
+ * costs. */
 #pragma once
 
 #include "graph.h"

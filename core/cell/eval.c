@@ -54,8 +54,8 @@ static bool is_sure(double distance, double e)
     return e == 0 || fabs(distance) > e;
 }
 
-/* Of a b (1 - b) and a (1 - b b), f the second factor, df how much b's error moves it.
- */
+/* Of a b (1 - b) and a (1 - b b), f the second factor, df how much b's error moves
+ * it. */
 static double slope_error(Real a, double f, double df)
 {
     return fabs(f) * a.e + (fabs(a.v) + a.e) * df;

@@ -116,8 +116,8 @@ static bool fold_numbers(const Graph *g, const Node *n, Node *folded)
     return true;
 }
 
-/* The operand that the node is equal to, or -1: x + 0, x - 0, x * 1, x / 1, -(-x), ...
- */
+/* The operand that the node is equal to, or -1: x + 0, x - 0, x * 1, x / 1, -(-x),
+ * ... */
 static int fold_same(const Graph *g, const Node *n)
 {
     const int a = n->in[0], b = n->in[1];

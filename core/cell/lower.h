@@ -64,8 +64,8 @@ typedef struct Group {
     int width;      /* units that blocks divide; 0: instructions need whole rows */
 } Group;
 
-/* A matrix in the order of the kernels: G panels sets, each of n columns and depth k.
- */
+/* A matrix in the order of the kernels: G panels sets, each of n columns and depth
+ * k. */
 typedef struct Pack {
     int param;
     bool transposed;

@@ -282,8 +282,8 @@ static int parse_product(Parser *p)
     return e;
 }
 
-/* What follows an operand must not be one: only matrices multiply by standing before.
- */
+/* What follows an operand must not be one: only matrices multiply by standing
+ * before. */
 static int parse_factor(Parser *p)
 {
     const int e = parse_product(p);

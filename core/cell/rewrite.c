@@ -304,8 +304,8 @@ static int emit(const Folding *f, int old, Op op, int a, int b, int c)
 
 static int place(const Folding *f, int old);
 
-/* acc + term, by the cheapest of: a product's chain, a fused multiply-add, an addition.
- */
+/* acc + term, by the cheapest of: a product's chain, a fused multiply-add, an
+ * addition. */
 static int add_term(const Folding *f, int root, int acc, const Term *t)
 {
     const Rewrite *const old = f->old;
@@ -436,8 +436,8 @@ static bool own_roots(const Graph *g, Rewrite *r)
         if (r->line[*d].node.op == OP_DSTATE) good = own_root(r, d, true, false);
         if (*x >= 0 && r->line[*x].uniform && good) good = own_root(r, x, true, false);
     }
-    /* an output that is a single value stays where it is; others are laid side by side
-     */
+    /* an output that is a single value stays where it is; others are laid side by
+     * side */
     for (int i = 0; i < g->outputs && good; i++)
         if (g->outputs > 1 || op_is_leaf(r->line[r->output[i]].node.op)) {
             r->output[i] = append_copy(r, r->output[i], false);

@@ -12,8 +12,8 @@ typedef struct View {
     ptrdiff_t step, row;
 } View;
 
-/* The rows of successive steps follow one another, so that they can be taken at once.
- */
+/* The rows of successive steps follow one another, so that they can be taken at
+ * once. */
 static inline bool is_flat(ptrdiff_t step, ptrdiff_t row, int B)
 {
     return step == row * B;

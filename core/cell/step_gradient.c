@@ -57,8 +57,8 @@ static void add_table(const Run *r, const GradientJob *j, int first, int end, fl
                 table[(size_t)s * row + (size_t)i];
 }
 
-/* Where a trainable start began a sequence, its gradient is that of the entering state.
- */
+/* Where a trainable start began a sequence, its gradient is that of the entering
+ * state. */
 static void add_starts(const Run *r, float *grads, int part, int parts)
 {
     const Program *const p = r->program;

@@ -93,6 +93,6 @@ bool run_open(Run *r, const Step *step, const Chunk *c, const float *params, int
 /* A phase of step t, rows [first, end). */
 void run_rows(const Run *r, Phase phase, int t, int first, int end);
 
-/* A phase outside the loop: the rows of all steps at once if they follow one another.
- */
+/* A phase outside the loop: the rows of all steps at once if they follow one
+ * another. */
 void run_steps(const Run *r, Phase phase, int t, int steps, bool flat);

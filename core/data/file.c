@@ -9,8 +9,7 @@
 #include <unistd.h>
 
 #define FILE_MAX   ((size_t)2 << 30) /* bytes */
-#define FILE_FIRST ((size_t)1 << 16) /* bytes of room for what does not tell its size  \
-                                      */
+#define FILE_FIRST ((size_t)1 << 16) /* bytes of room where a size is not told */
 
 /* ---- reading ---- */
 

@@ -95,8 +95,7 @@ static bool grams_train(Grams *g, const int32_t *train, size_t count, int order,
     g->gram[ROOT] = (Gram){0};
     g->count = 1;
     for (size_t i = 0; i < count; i++) {
-        for (int k = order; k >= 0;
-             k--) /* downwards: last[k + 1] is read before it is set */
+        for (int k = order; k >= 0; k--) /* last[k + 1] is read before it is set */
             if (last[k] != NONE &&
                 !grams_count(g, last[k], (uint32_t)train[i], &last[k + 1], err))
                 return false;

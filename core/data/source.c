@@ -182,8 +182,7 @@ bool weft_source_text(const int32_t *symbols, size_t count, int rows, int steps,
     if (rows < 1 || steps < 1)
         return error(err, "%d rows of %d steps; at least 1 of each was expected", rows,
                      steps);
-    const size_t stream =
-        count ? (count - 1) / (size_t)rows : 0; /* the last has no next */
+    const size_t stream = count ? (count - 1) / (size_t)rows : 0; /* last: no next */
     if (stream < (size_t)steps)
         return error(
             err,

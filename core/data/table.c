@@ -11,8 +11,7 @@
 #include "text.h"
 
 typedef struct Cells {
-    size_t
-        *start; /* [count]: of each field in the text, row by row, the header first */
+    size_t *start; /* [count]: of each field in the text, by rows, the header first */
     size_t count, room;
 } Cells;
 
@@ -137,8 +136,7 @@ static bool reader_line(Reader *r, size_t *fields, Error *err)
             reader_skip_newline(r);
         else
             r->at++;
-        *r->out++ =
-            '\0'; /* the comma or newline just read makes room, and the file's NUL */
+        *r->out++ = '\0'; /* there is room: a comma or newline was just read, or NUL */
         if (last) return true;
     }
 }
@@ -178,8 +176,7 @@ static bool table_name_columns(WeftTable *t, Error *err)
 static bool table_fill(WeftTable *t, const char *bytes, size_t length, Error *err)
 {
     if (!utf8_check(t->origin, bytes, length, err)) return false;
-    t->text =
-        malloc(length + 1); /* a NUL for the last field, when no newline ends it */
+    t->text = malloc(length + 1); /* NUL of a last field that no newline ends */
     if (!t->text) return table_memory(t, err);
     Reader r = {t, bytes + utf8_mark(bytes, length), bytes + length, t->text, ',', 1};
     r.comma = reader_comma(&r);

@@ -16,10 +16,9 @@
 
 #include "file.h"
 
-#define HEADER_MAX                                                                     \
-    ((size_t)100 * 1000 * 1000) /* bytes, as in the reference implementation */
-#define AXES_MAX 4
-#define METADATA "__metadata__"
+#define HEADER_MAX ((size_t)100 * 1000 * 1000) /* bytes, as the reference has it */
+#define AXES_MAX   4
+#define METADATA   "__metadata__"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "values are stored as they lie");

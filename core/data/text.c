@@ -161,8 +161,8 @@ static bool text_mark(const WeftText *text, const Input *in, int32_t *number,
     return true;
 }
 
-/* Numbers the marked codes in ascending order, lists them, and puts numbers for codes.
- */
+/* Numbers the marked codes in ascending order, lists them, and puts numbers for
+ * codes. */
 static bool text_rank(WeftText *text, const Input *in, int32_t *number, uint32_t codes,
                       Error *err)
 {

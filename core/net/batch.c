@@ -1,5 +1,5 @@
-/* batch.c: the arrays of a batch, as a source is given them, and what it made of them.
- */
+/* batch.c: the arrays of a batch, as a source is given them, and what it made of
+ * them. */
 #include "pass.h"
 
 #include <math.h>

@@ -8,9 +8,9 @@
  *   seed, updates
  *   model.input inputs embedding layers drop outputs loss vector
  *   layerN.cell origin hidden both drop      the text of the equations
- *   layerN.set.NAME                          sizes and consts that weft_cell_set
- * changed note.KEY                                 the caller's resume.batch steps
- * offset optimizer since rows */
+ *   layerN.set.NAME                          sizes and consts that weft_cell_set changed
+ *   note.KEY                                 the caller's
+ *   resume.batch steps offset optimizer since rows */
 #pragma once
 
 #include "pass.h"

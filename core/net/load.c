@@ -280,8 +280,7 @@ bool weft_net_load(WeftTeam *team, const char *path, WeftNet **net, WeftError *e
         return error(err, "weft_net_load needs a team, a path and a place for the net");
     const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     if (!plain) return error(err, "out of memory");
-    const locale_t before =
-        uselocale(plain); /* numbers with a point, whatever the caller's */
+    const locale_t before = uselocale(plain); /* numbers with a point */
     Loading l = {.path = path};
     WeftNet *made;
     const bool loaded = load(&l, team, &made, err);

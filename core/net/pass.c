@@ -48,8 +48,7 @@ static Chunk chunk_of(const Direction *d, const Window *w)
         c.end = d->backward ? w->rended : w->ended;
     }
 
-    const ptrdiff_t first =
-        d->backward ? last : 0; /* the step that the direction calls 0 */
+    const ptrdiff_t first = d->backward ? last : 0; /* step 0 of the direction */
     if (d->step.shape.symbols) {
         c.symbol = p->batch.symbol + (w->t0 + first) * B;
         c.symbol_step = way * B;

@@ -168,8 +168,7 @@ bool weft_net_save(const WeftNet *net, const char *path, bool resume, WeftError 
     if (!net || !path) return error(err, "weft_net_save needs a net and a path");
     const locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     if (!plain) return error(err, "out of memory");
-    const locale_t before =
-        uselocale(plain); /* numbers with a point, whatever the caller's */
+    const locale_t before = uselocale(plain); /* numbers with a point */
     Saving s = {.net = net};
     const bool written = write(&s, path, resume, err);
     uselocale(before);

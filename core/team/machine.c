@@ -131,8 +131,8 @@ int machine_place(const Machine *machine, int worker)
 
 /* ---- binding ---- */
 
-/* Where a thread runs never decides a bit, so that a system that refuses is no error.
- */
+/* Where a thread runs never decides a bit, so that a system that refuses is no
+ * error. */
 void machine_bind(Machine *machine, int worker)
 {
     assert(machine->here && worker < machine->pus);

@@ -140,8 +140,7 @@ static bool team_place(Team *team, Error *err)
     Machine *machine;
     if (team->threads == 1) return true; /* runs where its caller runs */
     if (!machine_open(NULL, &machine, err)) return false;
-    if (team->threads ==
-        0) { /* OpenMP knows the affinity from before its own binding */
+    if (team->threads == 0) { /* OpenMP knows the affinity before its own binding */
         const int usable = machine_usable(machine), allowed = omp_get_num_procs();
         team->threads = usable < allowed ? usable : allowed;
     }
