@@ -4,15 +4,17 @@
  * - a function that can fail for reasons outside the program (a file, an argument, memory)
  *   returns false and writes one sentence into *err (NULL: not wanted); nothing it would
  *   have returned is then set;
- * - what a function hands out through a `**` argument is closed by the matching _close,
- *   which accepts NULL; strings and pointers handed out live as long as their owner;
- * - arrays are dense, row-major, slowest axis first: x [steps][rows][inputs]. No array of
- *   the caller's is kept after a call;
+ * - what a function hands out through a `**` argument is the caller's, and is closed by the
+ *   matching _close, which accepts NULL; strings and pointers handed out otherwise belong to
+ *   what they were asked of, and live as long;
+ * - arrays are dense, row-major, slowest axis first: x [steps][rows][inputs]; T, B stand for
+ *   steps and rows. No array of the caller's is kept after a call, but for those of sources;
  * - nothing is printed, except to a FILE that the caller passes;
  * - a result depends on what the caller gives (model, settings, data, seed) and on nothing
  *   else: not on the number of threads, not on the instruction set.
  */
 #pragma once
+// clang-format off: the columns are for readers
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,22 +39,25 @@ typedef struct WeftTeam WeftTeam; /* threads placed on cores; used by one caller
 
 /* threads: 0 takes one for each usable physical core (affinity, cpuset and cgroup quota
  * are respected). Chooses the instruction set: the best that CPU and operating system
- * support, or the one that the environment variable WEFT_ISA names. */
+ * support, or the one that the environment variable WEFT_ISA names. Fails when there is no
+ * such set here, or for more than 64 threads and more than 8 a hardware thread. */
 WEFT_API bool weft_team_open(int threads, WeftTeam **team, WeftError *err);
 WEFT_API void weft_team_close(WeftTeam *team);
 WEFT_API int weft_team_threads(const WeftTeam *team);
 
-/* "scalar", "avx2", "avx512", "neon"; "scalar without FMA" has bits of its own. */
+/* The set in use, once a team is open: "scalar", "avx2", "avx512", "neon"; "scalar without
+ * FMA", on a CPU that has none, has bits of its own. */
 WEFT_API const char *weft_isa(void);
 
 /* Runs job(context, i), i = 0 .. jobs-1, side by side on the team's threads, each job on
- * one thread. A job opens nets of its own, with weft_team_open(1, ...). */
+ * one thread, and returns when all are done. A job opens a team of its own, with
+ * weft_team_open(1, ...), for nets of its own. */
 WEFT_API void weft_team_each(WeftTeam *team, int jobs, void (*job)(void *context, int i),
                              void *context);
 
 /* Writes what weft knows of this machine: cores, caches, NUMA nodes, quota, instruction
- * set; with `measure` also the FMA peak (best of ten runs of 100 ms of 12 independent
- * chains) and the memory bandwidth. */
+ * set; with `measure` also the FMA peak in GFLOP/s (best of ten runs of 100 ms of 12
+ * independent chains) and the memory bandwidth in GB/s, of one thread and of all. */
 WEFT_API bool weft_machine_describe(FILE *out, bool measure, WeftError *err);
 
 /* ---- random numbers: functions of (seed, stream, index), Philox 4x32-10 ---------------- */
@@ -60,6 +65,7 @@ WEFT_API bool weft_machine_describe(FILE *out, bool measure, WeftError *err);
 WEFT_API uint32_t weft_random_bits(uint64_t seed, uint64_t stream, uint64_t index);
 WEFT_API float weft_random_uniform(uint64_t seed, uint64_t stream,
                                    uint64_t index); /* [0, 1), 24 bits */
+/* mean 0, variance 1 (Box and Muller 1958) */
 WEFT_API float weft_random_normal(uint64_t seed, uint64_t stream, uint64_t index);
 /* 0 .. below-1, without bias; below >= 1 */
 WEFT_API uint32_t weft_random_below(uint64_t seed, uint64_t stream, uint64_t index,
@@ -77,7 +83,8 @@ typedef struct WeftCell WeftCell; /* equations, read and checked for grammar and
 /* The built-in cells, in alphabetical order; NULL past the last. */
 WEFT_API const char *weft_cell_name(int i);
 
-/* A built-in cell by name, or a file when the name has a '/' or ends in ".cell". */
+/* A built-in cell by name, or a file (1 MiB at most) when the name has a '/' or ends in
+ * ".cell". What is wrong is told with file, line, column and the nearest name that there is. */
 WEFT_API bool weft_cell_open(const char *name, WeftCell **cell, WeftError *err);
 
 /* origin names the text in messages ("mine.cell: line 3, column 7: ..."). */
@@ -85,7 +92,7 @@ WEFT_API bool weft_cell_parse(const char *origin, const char *text, size_t lengt
                               WeftCell **cell, WeftError *err);
 WEFT_API void weft_cell_close(WeftCell *cell);
 
-/* Overrides a size, or a const. */
+/* Overrides a size (a whole number, 1 or more) or a const; another name is an error. */
 WEFT_API bool weft_cell_set(WeftCell *cell, const char *name, double value,
                             WeftError *err);
 
@@ -120,7 +127,8 @@ typedef struct WeftLayer {
     int hidden;
     bool both;  /* forward and backward in time, outputs side by side; in training the
                    backward direction starts anew in each chunk */
-    float drop; /* dropout on this layer's input while training: probability */
+    float drop; /* dropout on this layer's input while training: probability, 0 to below 1;
+                   WEFT_SYMBOLS: 0 in the first layer */
 } WeftLayer;
 
 typedef struct WeftModel {
@@ -137,19 +145,21 @@ typedef struct WeftModel {
 
 typedef struct WeftNet WeftNet; /* parameters, optimiser state, carried states, memory */
 
-/* The net uses the team, which must outlive it. Parameters are drawn from the seed. */
+/* The net uses the team, which must outlive it. The model and its cells are copied; the
+ * parameters are drawn from the seed. */
 WEFT_API bool weft_net_open(WeftTeam *team, const WeftModel *model, uint64_t seed,
                             WeftNet **net, WeftError *err);
 WEFT_API void weft_net_close(WeftNet *net);
-WEFT_API size_t weft_net_parameters(const WeftNet *net);
+WEFT_API size_t weft_net_parameters(const WeftNet *net); /* numbers that are trained, in all */
 WEFT_API const WeftModel *weft_net_model(const WeftNet *net);
 
 /* Parameter i in declaration order: its values, name ("layer0.U_r", "layer0.backward.U_r",
- * "embedding", "head.weight" [outputs][width], "head.bias"), shape (axes is set, shape has
- * up to 4). NULL past the last. The values may be changed. */
+ * "embedding" [inputs][embedding], "head.weight" [outputs][width], "head.bias"), shape (axes
+ * of shape are set); name, axes and shape may be NULL. NULL past the last. The values may be
+ * changed. */
 WEFT_API float *weft_net_parameter(WeftNet *net, int i, const char **name, int *axes,
                                    int shape[4]);
-/* The gradient of the last update, same order; after clipping. */
+/* The gradient of the last update, of the same parameter; after clipping. NULL past the last. */
 WEFT_API const float *weft_net_gradient(const WeftNet *net, int i);
 
 /* FNV-1a 64 over all parameters in declaration order, little-endian, NaN as 7fc00000. */
@@ -173,7 +183,9 @@ typedef struct WeftBatch {
                         true before the call */
 } WeftBatch;
 
-/* Batches by index: the same index always gives the same batch. */
+/* Batches by index: the same index always gives the same batch. fill writes the arrays of
+ * *batch and `fresh`, in the thread that called weft_train or weft_evaluate; false, with a
+ * message, ends that call. */
 typedef struct WeftSource {
     void *context;
     bool (*fill)(void *context, uint64_t index, WeftBatch *batch, WeftError *err);
@@ -249,20 +261,21 @@ WEFT_API uint64_t weft_net_updates(const WeftNet *net);
 
 typedef struct WeftScore {
     double loss;     /* mean over targets, by weight */
-    double accuracy; /* softmax: share of labels that are the largest output; sigmoid: share
-                        of right signs; square: 0 */
+    double accuracy; /* by weight. softmax: share of labels that are the largest output;
+                        sigmoid: share of right signs; square: 0 */
     double targets;  /* sum of weights */
 } WeftScore;
 
-/* Batches first .. first+count-1, without training, dropout off; carried states of the
- * training are not touched. */
+/* Batches first .. first+count-1, without training, dropout off. The first starts anew, the
+ * others as they say; carried states of the training are not touched. Batches without any
+ * target are an error. */
 WEFT_API bool weft_evaluate(WeftNet *net, const WeftSource *source, uint64_t first,
                             uint64_t count, WeftScore *score, WeftError *err);
 
 /* Outputs for a batch of the caller's: values, probabilities (softmax, sigmoid), into
  * out [T][B][outputs], vector: [B][outputs]. fresh = false goes on from the states of the
- * last weft_predict with as many rows. Only x or symbol, and length (may be NULL), are read;
- * past the end of its row an output is 0. */
+ * last weft_predict, which had as many rows. Of the batch, steps, rows, fresh, x or symbol, and
+ * length (may be NULL) are read; past the end of its row an output is 0. */
 WEFT_API bool weft_predict(WeftNet *net, const WeftBatch *batch, float *out,
                            WeftError *err);
 
@@ -270,7 +283,9 @@ WEFT_API bool weft_predict(WeftNet *net, const WeftBatch *batch, float *out,
 
 /* A safetensors file: parameters, and in its metadata everything else (equations, model,
  * notes). `resume` adds moments, counters and carried states, so that training goes on to
- * the same bits. Written beside, synced, renamed. */
+ * the same bits; without it, the number of updates alone is kept, and training begins the
+ * data anew. Written beside, synced, renamed. Loading checks everything, and trusts nothing;
+ * the team must outlive the net. */
 WEFT_API bool weft_net_save(const WeftNet *net, const char *path, bool resume,
                             WeftError *err);
 WEFT_API bool weft_net_load(WeftTeam *team, const char *path, WeftNet **net,
@@ -284,24 +299,28 @@ WEFT_API const char *weft_net_get_note(const WeftNet *net, const char *key); /* 
 /* Text: bytes, or UTF-8 characters, as symbols 0 .. symbols-1: those that occur, in ascending
  * code order. A leading byte order mark of UTF-8 is no character; a zero byte is not text. */
 typedef struct WeftText WeftText;
-/* alphabet: NULL, or the code points of a saved model, `symbols` of them: a character that
- * it lacks is an error. bytes: each byte is a symbol; else the file must be UTF-8. */
+/* alphabet: NULL, or the code points of a saved model, `symbols` of them, ascending: a
+ * character that it lacks is an error. bytes: each byte is a symbol; else the file must be
+ * UTF-8. Empty files, and those over 2 GiB, are errors here and for tables. */
 WEFT_API bool weft_text_open(const char *path, bool bytes, const uint32_t *alphabet,
                              int symbols, WeftText **text, WeftError *err);
 WEFT_API void weft_text_close(WeftText *text);
+/* [*count] symbols; [*symbols] code points (bytes: their values), by symbol. */
 WEFT_API const int32_t *weft_text_symbols(const WeftText *text, size_t *count);
 WEFT_API const uint32_t *weft_text_alphabet(const WeftText *text, int *symbols);
 
 /* symbols[0 .. count-1] cut into `rows` contiguous streams, read in windows of `steps`; the
  * label of each symbol is the next. Batch i is window i mod windows; the first of each
- * pass is fresh. *windows (may be NULL): batches in a pass. The array must outlive it. */
+ * pass is fresh. *windows (may be NULL): batches in a pass. The array must outlive the
+ * source. */
 WEFT_API bool weft_source_text(const int32_t *symbols, size_t count, int rows, int steps,
                                WeftSource *source, uint64_t *windows, WeftError *err);
 /* Frees what weft_source_arrays and weft_source_text took. */
 WEFT_API void weft_source_close(WeftSource *source);
 
-/* Interpolated Witten-Bell n-gram of this order (0: unigram, 1: bigram .. 5), counted on
- * train, in nats a symbol of test, whose first symbols follow train's last. */
+/* Interpolated n-gram (Witten and Bell 1991, method C) of this order (0: unigram, 1: bigram
+ * .. 5), counted on train, in nats a symbol of test, whose first symbols follow train's last.
+ * Symbols are 0 .. symbols-1; each text has one or more. */
 WEFT_API bool weft_ngram(const int32_t *train, size_t train_count, const int32_t *test,
                          size_t test_count, int symbols, int order, double *nats,
                          WeftError *err);

@@ -42,6 +42,8 @@ Test(cells, are_listed_in_alphabetical_order)
             cr_expect(strcmp(weft_cell_name(count - 1), weft_cell_name(count)) < 0);
     cr_expect_geq(count, 12);
     cr_expect_null(weft_cell_name(-1));
+    cr_expect_null(weft_cell_name(count + 1));
+    cr_expect_null(weft_cell_name(INT32_MAX));
 }
 
 Test(cells, bear_the_name_of_their_file)

@@ -14,7 +14,9 @@
 
 const char *weft_cell_name(int i)
 {
-    return i < 0 ? NULL : builtin_cells[i].name;
+    for (int k = 0; builtin_cells[k].name; k++)
+        if (k == i) return builtin_cells[k].name;
+    return NULL;
 }
 
 static bool is_path(const char *name)
