@@ -1,4 +1,4 @@
-/* parse.c: the text of a .cell file, by recursive descent.
+/* parse.c: the text of a .cell file, line by line, by recursive descent.
  *
  * One token is looked at ahead. Names are looked up as they are read, so that an error
  * points at the first place that is wrong; what may be said below (outputs, starts of
@@ -8,325 +8,7 @@
 #include <string.h>
 
 #include "nearest.h"
-#include "token.h"
-
-#define DEPTH_MAX   200  /* parentheses, and matrices in a row */
-#define SYMBOLS_MAX 1000 /* names of a cell */
-
-/* ---- names ---- */
-
-static const char *const kind_name[] = {"the input", "a size",      "a const",
-                                        "a state",   "a parameter", "an assigned name"};
-
-static const char *const keywords[] = {"cell", "size",   "const",  "state", "weight",
-                                       "bias", "scalar", "output", NULL};
-
-static const Function *find_function(const char *name)
-{
-    for (const Function *f = cell_functions; f->name; f++)
-        if (strcmp(f->name, name) == 0) return f;
-    return NULL;
-}
-
-static bool is_keyword(const char *name)
-{
-    for (const char *const *k = keywords; *k; k++)
-        if (strcmp(*k, name) == 0) return true;
-    return false;
-}
-
-static int find_symbol(const Cell *cell, const char *name)
-{
-    for (int i = 0; i < cell->symbols; i++)
-        if (strcmp(cell->symbol[i].name, name) == 0) return i;
-    return -1;
-}
-
-/* The hint for a misspelt name: kinds is a set of bits 1 << SymbolKind. */
-static const char *hint(const Cell *cell, const char *name, unsigned kinds,
-                        char text[96])
-{
-    const char *names[SYMBOLS_MAX + 32];
-    int count = 0;
-    for (int i = 0; i < cell->symbols; i++)
-        if (kinds >> cell->symbol[i].kind & 1) names[count++] = cell->symbol[i].name;
-    if (kinds >> SYMBOL_INPUT & 1) /* where an input can stand, so can a function */
-        for (const Function *f = cell_functions; f->name; f++) names[count++] = f->name;
-    names[count] = NULL;
-    return nearest_hint(name, names, text);
-}
-
-/* The line below here that assigns the name; 0: none. */
-static int assigned_below(const Parser *p, const char *name)
-{
-    const char *line = strchr(p->cell->text + p->token.at, '\n');
-    for (; line; line = strchr(line, '\n')) {
-        line++;
-        const char *at = line + strspn(line, " \t\r");
-        const size_t length = strlen(name);
-        if (strncmp(at, name, length) != 0) continue;
-        at += length;
-        at += strspn(at, " \t");
-        if (*at == '=') return cell_line(p->cell, (size_t)(line - p->cell->text));
-    }
-    return 0;
-}
-
-static bool fail_unknown(Parser *p, const Token *t, unsigned kinds)
-{
-    char text[96];
-    const int below = assigned_below(p, t->name);
-    if (below)
-        return token_fail(p, t->at,
-                          "'%s' is read above its equation, which is in line %d",
-                          t->name, below);
-    return token_fail(p, t->at, "'%s' is not declared%s", t->name,
-                      hint(p->cell, t->name, kinds, text));
-}
-
-static int add_symbol(Parser *p, const char *name, SymbolKind kind, size_t at)
-{
-    Cell *const cell = p->cell;
-    if (cell->symbols == SYMBOLS_MAX) {
-        token_fail(p, at, "a cell has at most %d names", SYMBOLS_MAX);
-        return -1;
-    }
-    if (cell->symbols == cell->symbol_room) {
-        const int room = cell->symbol_room ? 2 * cell->symbol_room : 32;
-        Symbol *const more = realloc(cell->symbol, (size_t)room * sizeof *more);
-        if (!more) return token_fail_memory(p), -1;
-        cell->symbol = more;
-        cell->symbol_room = room;
-    }
-    Symbol *const s = &cell->symbol[cell->symbols];
-    *s = (Symbol){.kind = kind, .at = at, .start = -1, .init_const = -1, .root = -1};
-    memcpy(s->name, name, strlen(name));
-    return cell->symbols++;
-}
-
-/* The token as a new name, or -1 with a message when it is taken. */
-static int declare(Parser *p, const Token *t, SymbolKind kind)
-{
-    const int taken = find_symbol(p->cell, t->name);
-    if (find_function(t->name))
-        return token_fail(p, t->at, "'%s' is a function, and cannot be a name",
-                          t->name),
-               -1;
-    if (is_keyword(t->name))
-        return token_fail(p, t->at, "'%s' begins a declaration, and cannot be a name",
-                          t->name),
-               -1;
-    if (taken >= 0 && taken < CELL_GIVEN)
-        return token_fail(p, t->at, "'%s' is given, and cannot be declared", t->name),
-               -1;
-    if (taken >= 0)
-        return token_fail(p, t->at, "'%s' is already %s, declared in line %d", t->name,
-                          kind_name[p->cell->symbol[taken].kind],
-                          cell_line(p->cell, p->cell->symbol[taken].at)),
-               -1;
-    return add_symbol(p, t->name, kind, t->at);
-}
-
-/* ---- expressions ---- */
-
-static int parse_expr(Parser *p);
-
-static int push(Parser *p, Expr e)
-{
-    Cell *const cell = p->cell;
-    if (p->failed) return -1;
-    if (cell->exprs == cell->expr_room) {
-        const int room = cell->expr_room ? 2 * cell->expr_room : 64;
-        Expr *const more = realloc(cell->expr, (size_t)room * sizeof *more);
-        if (!more) return token_fail_memory(p), -1;
-        cell->expr = more;
-        cell->expr_room = room;
-    }
-    if (e.axes < 0) e.axes = 0; /* build says what is wrong with it */
-    cell->expr[cell->exprs] = e;
-    return cell->exprs++;
-}
-
-static int push_binary(Parser *p, ExprKind kind, size_t at, int a, int b)
-{
-    if (a < 0 || b < 0) return -1;
-    const int m = p->cell->expr[a].axes, n = p->cell->expr[b].axes;
-    return push(p,
-                (Expr){.kind = kind, .at = at, .a = a, .b = b, .axes = m > n ? m : n});
-}
-
-static bool starts_operand(const Token *t)
-{
-    return t->kind == TOKEN_NAME || t->kind == TOKEN_NUMBER || t->kind == '(';
-}
-
-static int parse_call(Parser *p, const Function *f)
-{
-    const size_t at = p->token.at;
-    token_next(p);
-    if (!token_accept(p, '(')) {
-        char what[64];
-        snprintf(what, sizeof what, "'(' after the function %s", f->name);
-        return token_expected(p, what), -1;
-    }
-    int operand[2] = {-1, -1}, count = 0;
-    do {
-        const int e = parse_expr(p);
-        if (e < 0) return -1;
-        if (count < 2) operand[count] = e;
-        count++;
-    } while (token_accept(p, ','));
-    if (p->token.kind != ')') return token_expected(p, "an operator, ',' or ')'"), -1;
-    if (count != f->operands)
-        return token_fail(p, at, "%s takes %d operand%s, %d %s given", f->name,
-                          f->operands, f->operands == 1 ? "" : "s", count,
-                          count == 1 ? "is" : "are"),
-               -1;
-    token_next(p);
-    int axes = p->cell->expr[operand[0]].axes;
-    if (count == 2 && p->cell->expr[operand[1]].axes > axes)
-        axes = p->cell->expr[operand[1]].axes;
-    return push(p, (Expr){.kind = EXPR_CALL,
-                          .at = at,
-                          .a = operand[0],
-                          .b = operand[1],
-                          .function = f,
-                          .axes = axes + f->axes});
-}
-
-/* The symbol that an expression names, with its prime. */
-static int parse_symbol(Parser *p, bool *leaving)
-{
-    const Token t = p->token;
-    const int found = find_symbol(p->cell, t.name);
-    if (found < 0) {
-        const unsigned all = ~0u;
-        return fail_unknown(p, &t, all), -1;
-    }
-    Symbol *const s = &p->cell->symbol[found];
-    token_next(p);
-    *leaving = p->token.kind == '\'';
-    if (*leaving && s->kind != SYMBOL_STATE)
-        return token_fail(p, p->token.at,
-                          "'%s' is %s; only a state has a leaving value", s->name,
-                          kind_name[s->kind]),
-               -1;
-    if (*leaving && s->root < 0)
-        return token_fail(p, t.at, "%s' is read above its equation", s->name), -1;
-    if (*leaving) token_next(p);
-    s->used = true;
-    return found;
-}
-
-static int parse_product(Parser *p);
-
-/* A name, or a matrix and what it multiplies. */
-static int parse_name(Parser *p)
-{
-    const Token t = p->token;
-    bool leaving;
-    const int symbol = parse_symbol(p, &leaving);
-    if (symbol < 0) return -1;
-    const int axes = p->cell->symbol[symbol].axes;
-    const size_t mark = p->token.at;
-    const bool transposed = token_accept(p, TOKEN_TRANSPOSE);
-    if (transposed && axes < 2)
-        return token_fail(p, mark, "'%s' is no matrix: it has fewer than two axes",
-                          t.name),
-               -1;
-    if (axes < 2 || !starts_operand(&p->token)) {
-        if (transposed)
-            return token_expected(p, "the vector that the matrix multiplies"), -1;
-        return push(p, (Expr){.kind = leaving ? EXPR_LEAVING : EXPR_NAME,
-                              .at = t.at,
-                              .symbol = symbol,
-                              .axes = axes});
-    }
-    const int operand = parse_product(p);
-    return push(p, (Expr){.kind = EXPR_PRODUCT,
-                          .at = t.at,
-                          .a = operand,
-                          .symbol = symbol,
-                          .leaving = leaving,
-                          .transposed = transposed,
-                          .axes = axes - 1});
-}
-
-static int parse_parentheses(Parser *p)
-{
-    token_next(p);
-    const int e = parse_expr(p);
-    if (!token_accept(p, ')')) return token_expected(p, "an operator or ')'"), -1;
-    return e;
-}
-
-static int parse_product(Parser *p)
-{
-    const Token t = p->token;
-    if (++p->depth > DEPTH_MAX)
-        return token_fail(p, t.at, "nested more than %d deep", DEPTH_MAX), -1;
-    int e = -1;
-    if (t.kind == TOKEN_NUMBER) {
-        token_next(p);
-        e = push(p, (Expr){.kind = EXPR_NUMBER, .at = t.at, .value = t.value});
-    } else if (t.kind == TOKEN_NAME) {
-        const Function *const f = find_function(t.name);
-        e = f ? parse_call(p, f) : parse_name(p);
-    } else if (t.kind == '(')
-        e = parse_parentheses(p);
-    else if (t.kind == '-')
-        token_fail(p, t.at, "a negative operand stands in parentheses: (-x)");
-    else
-        token_expected(p, "a number, a name, a function or '('");
-    p->depth--;
-    return e;
-}
-
-/* What follows an operand must not be one: only matrices multiply by standing
- * before. */
-static int parse_factor(Parser *p)
-{
-    const int e = parse_product(p);
-    if (e >= 0 && starts_operand(&p->token))
-        return token_fail(
-                   p, p->token.at,
-                   "expected an operator before '%.*s': only a matrix multiplies what "
-                   "follows it",
-                   (int)(p->token.length < 40 ? p->token.length : 40),
-                   p->cell->text + p->token.at),
-               -1;
-    return e;
-}
-
-static int parse_term(Parser *p)
-{
-    int e = parse_factor(p);
-    while (e >= 0 && (p->token.kind == '*' || p->token.kind == '/')) {
-        const Token t = p->token;
-        token_next(p);
-        e = push_binary(p, t.kind == '*' ? EXPR_MUL : EXPR_DIV, t.at, e,
-                        parse_factor(p));
-    }
-    return e;
-}
-
-static int parse_expr(Parser *p)
-{
-    const Token sign = p->token;
-    const bool negative = token_accept(p, '-');
-    int e = parse_term(p);
-    if (negative && e >= 0)
-        e = push(p, (Expr){.kind = EXPR_NEG,
-                           .at = sign.at,
-                           .a = e,
-                           .axes = p->cell->expr[e].axes});
-    while (e >= 0 && (p->token.kind == '+' || p->token.kind == '-')) {
-        const Token t = p->token;
-        token_next(p);
-        e = push_binary(p, t.kind == '+' ? EXPR_ADD : EXPR_SUB, t.at, e, parse_term(p));
-    }
-    return e;
-}
+#include "parse_parts.h"
 
 /* ---- declarations ---- */
 
@@ -341,12 +23,12 @@ static bool parse_factor_of_size(Parser *p, Factor *f)
                               CELL_SIZE_MAX);
         f->number = (int)t.value;
     } else if (t.kind == TOKEN_NAME) {
-        f->symbol = find_symbol(p->cell, t.name);
-        if (f->symbol < 0) return fail_unknown(p, &t, 1u << SYMBOL_SIZE);
+        f->symbol = names_find(p->cell, t.name);
+        if (f->symbol < 0) return names_unknown(p, &t, 1u << SYMBOL_SIZE);
         Symbol *const s = &p->cell->symbol[f->symbol];
         if (s->kind != SYMBOL_SIZE)
             return token_fail(p, t.at, "'%s' is %s, not a size", t.name,
-                              kind_name[s->kind]);
+                              symbol_kind_name[s->kind]);
         s->used = true;
     } else
         return token_expected(p, "a whole number or the name of a size");
@@ -402,7 +84,7 @@ static bool declare_names(Parser *p, SymbolKind kind, int *first)
     *first = p->cell->symbols;
     do {
         if (p->token.kind != TOKEN_NAME) return token_expected(p, "a name");
-        if (declare(p, &p->token, kind) < 0) return false;
+        if (names_declare(p, &p->token, kind) < 0) return false;
         token_next(p);
     } while (token_accept(p, ','));
     return true;
@@ -436,7 +118,7 @@ static bool parse_size(Parser *p)
     token_next(p);
     if (!token_accept(p, '=')) return token_expected(p, "'='");
     if (!parse_dim(p, &dim)) return false;
-    const int s = declare(p, &t, SYMBOL_SIZE);
+    const int s = names_declare(p, &t, SYMBOL_SIZE);
     if (s < 0) return false;
     p->cell->symbol[s].dim[0] = dim;
     return true;
@@ -450,7 +132,7 @@ static bool parse_const(Parser *p)
     token_next(p);
     if (!token_accept(p, '=')) return token_expected(p, "'='");
     if (!parse_number(p, &value)) return false;
-    const int s = declare(p, &t, SYMBOL_CONST);
+    const int s = names_declare(p, &t, SYMBOL_CONST);
     if (s < 0) return false;
     p->cell->symbol[s].value = value;
     return true;
@@ -530,7 +212,7 @@ static bool parse_init_numbers(Parser *p, const Token *t, int want, Symbol *to)
 static bool parse_init_name(Parser *p, Symbol *to)
 {
     const Token t = p->token;
-    const int symbol = find_symbol(p->cell, t.name);
+    const int symbol = names_find(p->cell, t.name);
     token_next(p);
     if (symbol >= 0 && p->cell->symbol[symbol].kind == SYMBOL_CONST) {
         p->cell->symbol[symbol].used = true;
@@ -644,16 +326,16 @@ static bool note_equation(Parser *p, int symbol, int first, int root, size_t at)
 /* Whether a left side is one. */
 static bool check_left(Parser *p, const Token *t, bool prime)
 {
-    const int found = find_symbol(p->cell, t->name);
+    const int found = names_find(p->cell, t->name);
     const Symbol *const s = found < 0 ? NULL : &p->cell->symbol[found];
     char text[96];
     if (prime && !s)
         return token_fail(p, t->at, "'%s' is not declared as a state%s", t->name,
-                          hint(p->cell, t->name, 1u << SYMBOL_STATE, text));
+                          names_hint(p->cell, t->name, 1u << SYMBOL_STATE, text));
     if (prime && s->kind != SYMBOL_STATE)
         return token_fail(p, t->at,
                           "'%s' is %s; only a state has an equation with a prime",
-                          t->name, kind_name[s->kind]);
+                          t->name, symbol_kind_name[s->kind]);
     if (prime && s->root >= 0)
         return token_fail(p, t->at, "%s' has its equation already, in line %d", t->name,
                           cell_line(p->cell, s->equation_at));
@@ -674,7 +356,7 @@ static bool parse_equation(Parser *p, const Token *t)
         if (p->token.kind == TOKEN_NAME && !prime)
             return token_fail(p, t->at,
                               "'%s' begins neither a declaration nor an equation%s",
-                              t->name, nearest_hint(t->name, keywords, text));
+                              t->name, nearest_hint(t->name, cell_keywords, text));
         return token_expected(p, prime ? "'='" : "'=' or a prime");
     }
     if (!check_left(p, t, prime)) return false;
@@ -682,7 +364,7 @@ static bool parse_equation(Parser *p, const Token *t)
     const int root = parse_expr(p);
     if (root < 0) return false;
     const int symbol =
-        prime ? find_symbol(p->cell, t->name) : declare(p, t, SYMBOL_ASSIGNED);
+        prime ? names_find(p->cell, t->name) : names_declare(p, t, SYMBOL_ASSIGNED);
     return symbol >= 0 && note_equation(p, symbol, first, root, t->at);
 }
 
@@ -695,8 +377,8 @@ static bool parse_line(Parser *p)
     if (t.kind == TOKEN_NEWLINE) return true;
     if (t.kind != TOKEN_NAME) return token_expected(p, "a declaration or an equation");
     token_next(p);
-    for (int i = 0; keywords[i]; i++)
-        if (strcmp(keywords[i], t.name) == 0) {
+    for (int i = 0; cell_keywords[i]; i++)
+        if (strcmp(cell_keywords[i], t.name) == 0) {
             if (p->token.kind == '=' || p->token.kind == '\'')
                 return token_fail(
                     p, t.at, "'%s' begins a declaration, and cannot be a name", t.name);
@@ -705,104 +387,13 @@ static bool parse_line(Parser *p)
     return parse_equation(p, &t);
 }
 
-/* ---- what only the whole text can tell ---- */
-
-static void name_at(const Cell *cell, size_t at, char name[CELL_NAME_MAX + 1])
-{
-    size_t length = 0;
-    while (token_is_name(cell->text[at + length])) length++;
-    memcpy(name, cell->text + at, length);
-    name[length] = 0;
-}
-
-static bool resolve_start(Parser *p, Symbol *s)
-{
-    if (!s->start_at) return true;
-    char name[CELL_NAME_MAX + 1], text[96];
-    name_at(p->cell, s->start_at, name);
-    s->start = find_symbol(p->cell, name);
-    if (s->start < 0)
-        return token_fail(p, s->start_at, "'%s' is not declared%s", name,
-                          hint(p->cell, name, 1u << SYMBOL_PARAM, text));
-    Symbol *const start = &p->cell->symbol[s->start];
-    if (start->kind != SYMBOL_PARAM)
-        return token_fail(p, s->start_at,
-                          "a state starts at a number or a parameter; '%s' is %s", name,
-                          kind_name[start->kind]);
-    start->used = true;
-    return true;
-}
-
-static bool resolve_output(Parser *p, int i)
-{
-    Cell *const cell = p->cell;
-    const size_t at = (size_t)cell->output[i];
-    char name[CELL_NAME_MAX + 1], text[96];
-    name_at(cell, at, name);
-    const int found = find_symbol(cell, name);
-    if (found < 0)
-        return token_fail(
-            p, at, "'%s' is not declared%s", name,
-            hint(cell, name, 1u << SYMBOL_STATE | 1u << SYMBOL_ASSIGNED, text));
-    Symbol *const s = &cell->symbol[found];
-    if (s->kind != SYMBOL_STATE && s->kind != SYMBOL_ASSIGNED)
-        return token_fail(p, at, "an output is a state or an assigned name; '%s' is %s",
-                          name, kind_name[s->kind]);
-    for (int j = 0; j < i; j++)
-        if (cell->output[j] == found)
-            return token_fail(p, at, "'%s' is listed twice", name);
-    s->used = true;
-    cell->output[i] = found;
-    return true;
-}
-
-/* The first state, where no line says. */
-static bool default_output(Parser *p)
-{
-    Cell *const cell = p->cell;
-    if (cell->outputs) return true;
-    int s = 0;
-    while (s < cell->symbols && cell->symbol[s].kind != SYMBOL_STATE) s++;
-    if (s == cell->symbols)
-        return error(p->err, "%s: a cell needs a state, or an output", cell->origin);
-    cell->output = malloc(sizeof *cell->output);
-    if (!cell->output) return token_fail_memory(p);
-    cell->symbol[s].used = true;
-    cell->output[cell->outputs++] = s;
-    return true;
-}
-
-static bool check_symbol(Parser *p, Symbol *s)
-{
-    if (s->kind == SYMBOL_STATE && s->root < 0)
-        return token_fail(p, s->at, "the state '%s' has no equation: %s' = ...",
-                          s->name, s->name);
-    const bool must = s->kind == SYMBOL_STATE || s->kind == SYMBOL_PARAM ||
-                      s->kind == SYMBOL_ASSIGNED;
-    if (must && !s->used) return token_fail(p, s->at, "'%s' is never used", s->name);
-    return true;
-}
-
-static bool check_whole(Parser *p)
-{
-    Cell *const cell = p->cell;
-    for (int i = CELL_GIVEN; i < cell->symbols; i++)
-        if (!resolve_start(p, &cell->symbol[i])) return false;
-    for (int i = 0; i < cell->outputs; i++)
-        if (!resolve_output(p, i)) return false;
-    if (!default_output(p)) return false;
-    for (int i = CELL_GIVEN; i < cell->symbols; i++)
-        if (!check_symbol(p, &cell->symbol[i])) return false;
-    return true;
-}
-
 /* ---- the text ---- */
 
 static bool declare_given(Parser *p)
 {
     static const char *const name[] = {"x", "input", "hidden"};
     for (int i = 0; i < CELL_GIVEN; i++)
-        if (add_symbol(p, name[i], i == CELL_X ? SYMBOL_INPUT : SYMBOL_SIZE, 0) < 0)
+        if (names_add(p, name[i], i == CELL_X ? SYMBOL_INPUT : SYMBOL_SIZE, 0) < 0)
             return false;
     p->cell->symbol[CELL_X].axes = 1;
     p->cell->symbol[CELL_X].dim[0] =
@@ -822,7 +413,7 @@ static bool parse_text(Parser *p)
             return token_expected(p, "an operator or the end of the line");
         if (p->failed) return false;
     }
-    return !p->failed && check_whole(p);
+    return !p->failed && parse_whole(p);
 }
 
 static char *copy_bytes(const char *bytes, size_t length)
@@ -897,13 +488,14 @@ const char *cell_origin(const Cell *cell)
 
 bool cell_set(Cell *cell, const char *name, double value, Error *err)
 {
-    const int found = find_symbol(cell, name);
+    const int found = names_find(cell, name);
     Symbol *const s = found < CELL_GIVEN ? NULL : &cell->symbol[found];
     char text[96];
     if (!s || (s->kind != SYMBOL_SIZE && s->kind != SYMBOL_CONST))
-        return error(err, "%s: '%s' is no size or const of the cell %s%s", cell->origin,
-                     name, cell->name,
-                     hint(cell, name, 1u << SYMBOL_SIZE | 1u << SYMBOL_CONST, text));
+        return error(
+            err, "%s: '%s' is no size or const of the cell %s%s", cell->origin, name,
+            cell->name,
+            names_hint(cell, name, 1u << SYMBOL_SIZE | 1u << SYMBOL_CONST, text));
     if (s->kind == SYMBOL_SIZE &&
         !(value >= 1 && value <= CELL_SIZE_MAX && floor(value) == value))
         return error(err, "%s: %s = %g: a size is a whole number from 1 to %d",
