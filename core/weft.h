@@ -14,7 +14,7 @@
  *   else: not on the number of threads, not on the instruction set.
  */
 #pragma once
-// clang-format off: the columns are for readers
+// clang-format off
 
 #include <stdbool.h>
 #include <stddef.h>
