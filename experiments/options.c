@@ -219,9 +219,14 @@ static bool numbers_read(const Option *option, const char *text, void *field,
             return fail(
                 err, "--%s %s: expected whole numbers as in 1,2,5 or 0..4, at most %d",
                 option->name, text, NUMBERS_MAX);
-        for (int i = before; i < numbers.count; i++)
+        for (int i = before; i < numbers.count; i++) {
             if (!in_range(option, (double)numbers.item[i]))
                 return out_of_range(option, item, err);
+            for (int j = 0; j < i; j++)
+                if (numbers.item[j] == numbers.item[i])
+                    return fail(err, "--%s %s: %llu is there twice", option->name, text,
+                                (unsigned long long)numbers.item[i]);
+        }
     }
     *(Numbers *)field = numbers;
     return true;

@@ -284,9 +284,8 @@ static bool results_read(const Call *call, const char *folder, Result *result,
                          err))
             return false;
     for (int i = 0; i < call->words; i++) {
-        const Experiment *experiment = experiment_find(call->word[i], err);
-        if (!experiment ||
-            !result_read(experiment, folder, true, &result[*results], results, err))
+        const Experiment *experiment = experiment_find(call->word[i], NULL);
+        if (!result_read(experiment, folder, true, &result[*results], results, err))
             return false;
     }
     return *results > 0 ||
@@ -302,6 +301,8 @@ static Status report_run(const Verb *verb, int argc, char **argv, WeftError *err
     Tally tally = {0};
     int results = 0;
     if (!verb_call(verb, groups, argc, argv, &call, err)) return call.status;
+    for (int i = 0; i < call.words; i++)
+        if (!experiment_find(call.word[i], err)) return BAD_CALL;
     bool good =
         figure_ready(err) && results_read(&call, options.out, result, &results, err);
     for (int r = 0; good && r < results; r++) claims_print(&result[r], &tally);

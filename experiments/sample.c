@@ -136,7 +136,7 @@ static int32_t draw(const Writer *writer, const Sampling *how, uint64_t index)
 static bool sample(Writer *writer, const Sampling *how, WeftError *err)
 {
     if (!prime(writer, how->prime, err)) return false;
-    for (int i = 0; i < how->length; i++) {
+    for (int i = 0; i < how->length && !ferror(stdout); i++) {
         const int32_t symbol = draw(writer, how, (uint64_t)i);
         code_print(writer->alphabet[symbol], writer->bytes);
         if (!read_symbol(writer, symbol, err)) return false;

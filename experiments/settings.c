@@ -22,13 +22,26 @@ bool cell_name_good(const char *name, WeftError *err)
                        name);
 }
 
+/* None of the list's first `count` is the same. */
+static bool cell_is_new(const Option *option, const char *text, const char *item,
+                        int count, WeftError *err)
+{
+    char before[256];
+    const char *rest = text;
+    while (count-- && list_next(&rest, before, sizeof before))
+        if (!strcmp(before, item))
+            return fail(err, "--%s %s: %s is there twice", option->name, text, item);
+    return true;
+}
+
 static bool cells_read(const Option *option, const char *text, void *field,
                        WeftError *err)
 {
     char item[256];
     int count = 0;
     for (const char *rest = text; list_next(&rest, item, sizeof item); count++)
-        if (!cell_name_good(item, err)) return false;
+        if (!cell_name_good(item, err) || !cell_is_new(option, text, item, count, err))
+            return false;
     if (option->max > 0 && count > option->max)
         return fail(err, "--%s %s: expected one cell", option->name, text);
     *(const char **)field = text;
