@@ -2,9 +2,25 @@
 #include "rows.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
+
+/* ---- one run to a folder ---- */
+
+bool rows_lock(const char *folder, int *lock, WeftError *err)
+{
+    *lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock < 0) return fail(err, "%s: %s", folder, strerror(errno));
+    if (!flock(*lock, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+        return true; /* a file system without locks has none to respect */
+    close(*lock);
+    *lock = -1;
+    return fail(err, "%s: another weft run is writing there (--out names another)",
+                folder);
+}
 
 /* ---- writing ---- */
 
@@ -105,6 +121,14 @@ static bool row_parse(char *line, Row *row)
     return !line;
 }
 
+#define NAME(name, type) "\t" #name
+static bool is_header(const char *line)
+{
+    const char *names = "" ROW_LIST(NAME);
+    return !strcmp(line, names + 1);
+}
+#undef NAME
+
 /* The whole file, ended by a zero; empty when there is none. */
 static char *slurp(const char *path, WeftError *err)
 {
@@ -141,9 +165,9 @@ bool rows_read(const char *path, Rows *rows, WeftError *err)
         return fail(err, "out of memory");
     }
     char *rest = rows->text;
-    for (int i = 0; i < lines; i++) {
+    for (int i = 0; i < lines || (i == 0 && *rest); i++) {
         char *line = strsep(&rest, "\n");
-        if (i && !row_parse(line, &rows->row[rows->count++])) {
+        if (i ? !row_parse(line, &rows->row[rows->count++]) : !is_header(line)) {
             rows_close(rows);
             return fail(err, "%s: line %d: not a row of weft run", path, i + 1);
         }

@@ -43,6 +43,9 @@ typedef struct Rows {
 bool rows_read(const char *path, Rows *rows, WeftError *err);
 void rows_close(Rows *rows);
 
+/* Keeps other runs from writing in the folder until *lock, a file, is closed. */
+bool rows_lock(const char *folder, int *lock, WeftError *err);
+
 /* The file anew, whole or not at all: those rows that keep says yes to. */
 bool rows_rewrite(const char *path, const Rows *rows,
                   bool (*keep)(const void *context, const Row *row),

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 typedef struct Options {
     const char *out, *file;
@@ -53,6 +54,7 @@ typedef struct Point {
 struct Campaign {
     Trial *trial;
     int trials;
+    int lock_file; /* on the folder of the rows; -1: none */
     Point *point;
     int points, pending, over; /* over: those of the pending that have ended */
     double began, shown, told; /* seconds */
@@ -125,8 +127,7 @@ static bool trial_open(Trial *trial, WeftError *err)
 {
     snprintf(trial->path, sizeof trial->path, "%s/%s.tsv", trial->options.out,
              trial->experiment->name);
-    return directory_make(trial->options.out, err) &&
-           (trial->experiment->task.draw || text_open(trial, err));
+    return trial->experiment->task.draw || text_open(trial, err);
 }
 
 static void trial_close(Trial *trial)
@@ -541,6 +542,9 @@ static void point_run(void *context, int i)
 static bool campaign_plan(Campaign *campaign, WeftTeam *team, WeftError *err)
 {
     int points = 0;
+    const char *out = campaign->trial[0].options.out; /* of all of them */
+    if (!directory_make(out, err) || !rows_lock(out, &campaign->lock_file, err))
+        return false;
     for (int i = 0; i < campaign->trials; i++) {
         const Grid *grid = &campaign->trial[i].grid;
         points += cells_count(grid->cells) * grid->lengths.count * grid->seeds.count;
@@ -627,13 +631,14 @@ static Status run_run(const Verb *verb, int argc, char **argv, WeftError *err)
 {
     Trial first;
     Call call;
-    Campaign campaign = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    Campaign campaign = {.lock = PTHREAD_MUTEX_INITIALIZER, .lock_file = -1};
     if (!trial_read(&first, experiments[0], verb, argc, argv, &call, err))
         return call.status;
     Status status = BAD_CALL;
     if (campaign_read(&campaign, verb, argc, argv, &call, err))
         status = campaign_do(&campaign, err);
     for (int i = 0; i < campaign.trials; i++) trial_close(&campaign.trial[i]);
+    if (campaign.lock_file >= 0) close(campaign.lock_file);
     free(campaign.trial);
     free(campaign.point);
     return status;

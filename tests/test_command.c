@@ -190,6 +190,9 @@ Test(command, bad_calls_return_2_and_name_the_nearest)
     expect_call(2, "did you mean adding?", "weft run addin");
     expect_call(2, "named twice", "weft run adding adding");
     expect_call(2, "0..4", "weft run adding --seed 4..0");
+    expect_call(2, "1 is there twice", "weft run adding --seed 0..2,1");
+    expect_call(2, "gru is there twice", "weft run adding --cell gru,rnn,gru");
+    expect_call(2, "did you mean adding?", "weft report addin");
     expect_call(2, "0..4", "weft run adding --seed 0..9999999999");
 }
 
@@ -261,6 +264,8 @@ Test(command, text_trains_evaluates_and_writes)
     cr_expect_eq(strlen(out), 101, "100 characters and the line's end");
     shell("weft sample m.weft --length 100 --seed 5");
     cr_expect_str_eq(first, out);
+    expect_call(0, "0",
+                "weft sample m.weft --length 1000000000 | head -c 5 > five; echo $?");
     expect_call(1, "U+0051", "weft sample m.weft --prime Q");
     expect_call(1, "trained on a text", "weft predict m.weft t.txt");
     write_file("other.txt", "Quite unknown letters: \xc3\xa9", 25);
@@ -414,6 +419,19 @@ Test(command, damaged_rows_are_refused_with_their_line)
     shell("sed -i '3s/.*/not a row/' rows/adding.tsv");
     expect_call(1, "rows/adding.tsv: line 3", GRID);
     expect_call(1, "rows/adding.tsv: line 3", "weft report --out rows");
+    write_file("rows/adding.tsv", "a file of somebody's", 20);
+    expect_call(1, "rows/adding.tsv: line 1", GRID);
+    expect_call(1, "rows/adding.tsv: line 1", "weft report --out rows");
+    expect_call(0, "somebody", "cat rows/adding.tsv");
+}
+
+Test(command, two_runs_do_not_write_in_one_folder)
+{
+    expect_call(1, "another weft run is writing there",
+                "weft run adding --cell rnn --length 5 --seed 0 --out rows > first & "
+                "while ! test -s first; do sleep 0.01; done; " GRID
+                "; status=$?; kill %%1; wait; exit $status");
+    expect_call(0, "8 points", GRID);
 }
 
 Test(command, report_draws_one_page_that_needs_no_network)
