@@ -60,6 +60,8 @@ static bool open_file(const char *path, Cell **cell, Error *err)
 
 bool weft_cell_open(const char *name, WeftCell **cell, WeftError *err)
 {
+    if (!name || !cell)
+        return error(err, "weft_cell_open needs a name and a place for the cell");
     if (is_path(name)) return open_file(name, cell, err);
     const char *names[NAMES_MAX + 1];
     int count = 0;
@@ -77,6 +79,9 @@ bool weft_cell_open(const char *name, WeftCell **cell, WeftError *err)
 bool weft_cell_parse(const char *origin, const char *text, size_t length,
                      WeftCell **cell, WeftError *err)
 {
+    if (!origin || !text || !cell)
+        return error(err, "weft_cell_parse needs an origin, a text and a place for "
+                          "the cell");
     return cell_parse(origin, text, length, cell, err);
 }
 
@@ -87,6 +92,7 @@ void weft_cell_close(WeftCell *cell)
 
 bool weft_cell_set(WeftCell *cell, const char *name, double value, WeftError *err)
 {
+    if (!cell || !name) return error(err, "weft_cell_set needs a cell and a name");
     return cell_set(cell, name, value, err);
 }
 
@@ -94,6 +100,8 @@ bool weft_cell_describe(const WeftCell *cell, int input, int hidden, FILE *out,
                         WeftError *err)
 {
     Graph graph;
+    if (!cell || !out)
+        return error(err, "weft_cell_describe needs a cell and a file to write to");
     if (!graph_build(cell, input, hidden, &graph, err)) return false;
     const bool good = derive(&graph, err) && describe_graph(cell, &graph, out, err);
     graph_close(&graph);
@@ -105,6 +113,8 @@ bool weft_cell_check(const WeftCell *cell, int input, int hidden, uint64_t seed,
 {
     Graph graph;
     char text[256];
+    if (!cell || !out)
+        return error(err, "weft_cell_check needs a cell and a file to write to");
     if (!isa_select(NULL, text, sizeof text)) return error(err, "%s", text);
     if (!graph_build(cell, input, hidden, &graph, err)) return false;
     const bool good =

@@ -141,6 +141,8 @@ static bool ngram_range(const char *name, const int32_t *symbol, size_t count,
 bool weft_ngram(const int32_t *train, size_t train_count, const int32_t *test,
                 size_t test_count, int symbols, int order, double *nats, WeftError *err)
 {
+    if (!train || !test || !nats)
+        return error(err, "weft_ngram needs two texts and a place for the nats");
     if (order < 0 || order > ORDER_MAX)
         return error(err, "n-gram: order %d; 0 to %d were expected", order, ORDER_MAX);
     if (!ngram_range("train", train, train_count, symbols, err) ||

@@ -134,6 +134,8 @@ static bool arrays_check(const WeftArrays *a, int rows, Error *err)
 bool weft_source_arrays(const WeftArrays *arrays, int rows, WeftSource *source,
                         WeftError *err)
 {
+    if (!arrays || !source)
+        return error(err, "weft_source_arrays needs arrays and a place for the source");
     if (!arrays_check(arrays, rows, err)) return false;
     ArraysSource *const s =
         malloc(sizeof *s + (size_t)arrays->count * sizeof *s->order);
@@ -179,6 +181,8 @@ static bool text_fill(void *context, uint64_t index, WeftBatch *batch, Error *er
 bool weft_source_text(const int32_t *symbols, size_t count, int rows, int steps,
                       WeftSource *source, uint64_t *windows, WeftError *err)
 {
+    if (!symbols || !source)
+        return error(err, "weft_source_text needs symbols and a place for the source");
     if (rows < 1 || steps < 1)
         return error(err, "%d rows of %d steps; at least 1 of each was expected", rows,
                      steps);

@@ -202,6 +202,8 @@ bool weft_table_open(const char *path, WeftTable **table, WeftError *err)
 {
     char *bytes;
     size_t length;
+    if (!path || !table)
+        return error(err, "weft_table_open needs a path and a place for the table");
     if (!file_read(path, &bytes, &length, err)) return false;
     const bool ok = table_parse(path, bytes, length, table, err);
     free(bytes);
@@ -266,6 +268,10 @@ static bool table_convert(const WeftTable *t, int column, locale_t plain,
 
 const double *weft_table_values(WeftTable *table, int column, WeftError *err)
 {
+    if (!table) {
+        error(err, "weft_table_values needs a table");
+        return NULL;
+    }
     if (column < 0 || column >= table->columns) {
         error(err, "%s: column %d of %d", table->origin, column, table->columns);
         return NULL;
@@ -286,6 +292,10 @@ const double *weft_table_values(WeftTable *table, int column, WeftError *err)
 int weft_table_find(const WeftTable *table, const char *name, WeftError *err)
 {
     int found = -1;
+    if (!table || !name) {
+        error(err, "weft_table_find needs a table and a name");
+        return -1;
+    }
     for (int i = 0; i < table->columns; i++) {
         if (strcmp(table->names[i], name)) continue;
         if (found >= 0) {

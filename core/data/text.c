@@ -210,6 +210,8 @@ bool weft_text_open(const char *path, bool bytes, const uint32_t *alphabet, int 
 {
     char *content;
     size_t length;
+    if (!path || !text)
+        return error(err, "weft_text_open needs a path and a place for the text");
     if (!file_read(path, &content, &length, err)) return false;
     const bool ok =
         text_parse(path, content, length, bytes, alphabet, symbols, text, err);

@@ -153,6 +153,7 @@ static bool team_place(Team *team, Error *err)
 
 bool weft_team_open(int threads, WeftTeam **team, WeftError *err)
 {
+    if (!team) return error(err, "weft_team_open needs a place for the team");
     if (!check_threads(threads, err) || !choose_isa(err)) return false;
     Team *const t = calloc(1, sizeof *t);
     if (!t) return error(err, "out of memory for a team");
