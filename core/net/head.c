@@ -24,14 +24,14 @@ void head_place(Head *h, Arena *arena)
 {
     const Pass *const p = h->pass;
     const PassShape *const s = &p->shape;
-    const bool vector = p->net->model.vector, training = s->purpose == PURPOSE_TRAIN;
+    const bool vector = p->net->model.vector;
     const size_t rows = (size_t)s->B * (size_t)(vector ? 1 : s->chunk);
     h->row = padded((size_t)h->outputs);
     h->x_row = padded((size_t)h->width);
     h->packed = ARENA_TAKE(arena, float, simd->packed(h->outputs, h->width));
     h->a = ARENA_TAKE(arena, float, rows * h->row);
     if (vector) h->x = ARENA_TAKE(arena, float, rows * h->x_row);
-    if (!training) return;
+    if (!pass_trains(p)) return;
     h->packed_back = ARENA_TAKE(arena, float, simd->packed(h->width, h->outputs));
     if (vector) h->dx = ARENA_TAKE(arena, float, rows * h->x_row);
 }

@@ -90,6 +90,11 @@ struct Pass {
     double loss_sum, hit_sum, weight_sum;
 };
 
+static inline bool pass_trains(const Pass *pass)
+{
+    return pass->shape.purpose == PURPOSE_TRAIN;
+}
+
 /* Makes *pass (NULL, or one of another shape, which is closed) a pass of this shape.
  * Carried states stay when the rows are as many. */
 bool pass_ready(WeftNet *net, Pass **pass, const PassShape *shape, Error *err);
@@ -97,6 +102,13 @@ void pass_close(Pass *pass);
 
 /* Runs `windows` windows of the batch from step offset on. */
 bool pass_run(Pass *pass, int offset, int windows, bool fresh, Error *err);
+
+/* How many targets the windows at hand have, and the first of them, in the arrays of
+ * losses and weights. */
+size_t pass_span(const Pass *pass, size_t *first);
+
+/* The tiles of an update of so many windows. weave.c */
+bool pass_weave(Pass *pass, int windows, TileList **list, Error *err);
 
 /* Carried states of all rows, [rows][floats]. */
 size_t pass_state_floats(const Pass *pass);
