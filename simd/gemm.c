@@ -11,7 +11,6 @@
 
 #include <stdbool.h>
 
-#define INLINE     static inline __attribute__((always_inline))
 #define EACH(i, n) _Pragma("GCC unroll 16") for (int i = 0; i < (n); i++)
 
 enum {

@@ -92,6 +92,15 @@ static inline vf v_min(vf a, vf b) { return v_flush(a < b ? a : b); }
 
 #endif /* one lane */
 
+/* A body that is compiled anew for each of its constant operands. */
+#define INLINE static inline __attribute__((always_inline))
+
+/* Row r of an operand of Map; stride 0: the same row for all. */
+static inline const float *row(const float *p, size_t stride, int r)
+{
+    return p + stride * (size_t)r;
+}
+
 /* Words made of words. */
 
 static inline int lanes_of(int n) /* how many of n elements this vector has */

@@ -6,7 +6,6 @@
 
 #include "lanes.h"
 
-#define INLINE             static inline __attribute__((always_inline))
 #define EACH_OF_SIXTEEN(i) _Pragma("GCC unroll 16") for (int i = 0; i < 16 / LANES; i++)
 
 typedef struct Sixteen {

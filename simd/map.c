@@ -1,14 +1,7 @@
 /* map.c: elementwise operations over strips of rows, y = f(a, b, c). */
 #include "lanes.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 typedef vf Operation(vf a, vf b, vf c);
-
-static inline const float *row(const float *p, size_t stride, int r)
-{
-    return p + stride * (size_t)r;
-}
 
 /* f and operands are known where this is inlined: no call is left. */
 INLINE vf apply(int operands, Operation f, const float *a, const float *b,

@@ -1,11 +1,6 @@
 /* reduce.c: what adds elements up, or repeats them: sums, products of one vector. */
 #include "lanes_sum.h"
 
-static const float *row(const float *p, size_t stride, int r)
-{
-    return p + stride * (size_t)r;
-}
-
 /* One block: n <= SUM_BLOCK elements of a b, of a a, or of a (b NULL). */
 typedef vf Term(vf a, vf b, vf sum);
 

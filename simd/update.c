@@ -13,8 +13,6 @@
 
 #include <math.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* The vectors of one place. */
 typedef struct Place {
     vf w, g, m, v;
