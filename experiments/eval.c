@@ -2,12 +2,6 @@
 #include "saved.h"
 #include "verbs.h"
 
-static const Option options[] = {
-    {"threads", "N", "0: one for each usable physical core", &option_int, 0, 0, 4096,
-     NULL},
-    {0},
-};
-
 static bool eval(const Saved *saved, const char *name, WeftError *err)
 {
     Data data;
@@ -22,15 +16,7 @@ static bool eval(const Saved *saved, const char *name, WeftError *err)
 
 static Status eval_run(const Verb *verb, int argc, char **argv, WeftError *err)
 {
-    int threads = 0;
-    const OptionGroup groups[] = {{"Options", options, &threads}, {0}};
-    Call call;
-    Saved saved;
-    if (!verb_call(verb, groups, argc, argv, &call, err)) return call.status;
-    if (!saved_open(call.word[0], threads, &saved, err)) return FAILED;
-    const bool good = eval(&saved, call.word[1], err);
-    saved_close(&saved);
-    return good ? DONE : FAILED;
+    return saved_verb(verb, argc, argv, eval, err);
 }
 
 const Verb eval_verb = {

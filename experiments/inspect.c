@@ -12,16 +12,13 @@ typedef struct Sizes {
 
 #define FIELD(name) offsetof(Sizes, name)
 // clang-format off
-static const Option cells_options[] = {
+static const Option sizes_options[] = {
     {"input", "N", "width of x", &option_int, FIELD(input), 1, 1e6, NULL},
     {"hidden", "N", "hidden units", &option_int, FIELD(hidden), 1, 1e6, NULL},
     {"set", "NAME=X", "a size or const of the cell", &option_pairs, FIELD(set), 0, 0, NULL},
     {0},
 };
 static const Option check_options[] = {
-    {"input", "N", "width of x", &option_int, FIELD(input), 1, 1e6, NULL},
-    {"hidden", "N", "hidden units", &option_int, FIELD(hidden), 1, 1e6, NULL},
-    {"set", "NAME=X", "a size or const of the cell", &option_pairs, FIELD(set), 0, 0, NULL},
     {"seed", "N", "of the points where it is checked", &option_count, FIELD(seed), 0, 9e18, NULL},
     {0},
 };
@@ -45,7 +42,7 @@ static bool cell_open(const char *name, const Sizes *sizes, WeftCell **cell,
 static Status cells_run(const Verb *verb, int argc, char **argv, WeftError *err)
 {
     Sizes sizes = {.input = 128, .hidden = 256};
-    const OptionGroup groups[] = {{"Options", cells_options, &sizes}, {0}};
+    const OptionGroup groups[] = {{"Options", sizes_options, &sizes}, {0}};
     Call call;
     if (!verb_call(verb, groups, argc, argv, &call, err)) return call.status;
     for (int i = 0; !call.words && weft_cell_name(i); i++)
@@ -62,7 +59,8 @@ static Status cells_run(const Verb *verb, int argc, char **argv, WeftError *err)
 static Status check_run(const Verb *verb, int argc, char **argv, WeftError *err)
 {
     Sizes sizes = {.input = 3, .hidden = 8, .seed = 1};
-    const OptionGroup groups[] = {{"Options", check_options, &sizes}, {0}};
+    const OptionGroup groups[] = {
+        {"Options", sizes_options, &sizes}, {NULL, check_options, &sizes}, {0}};
     Call call;
     if (!verb_call(verb, groups, argc, argv, &call, err)) return call.status;
     WeftCell *cell;
