@@ -28,6 +28,7 @@ Test(misuse, of_teams_and_cells_is_an_error)
     expect_refused(weft_cell_check(NULL, 2, 2, 1, stderr, &err), "needs a cell");
 
     cr_assert(weft_cell_open("gru", &cell, &err), "%s", err.text);
+    expect_refused(weft_cell_set(cell, "hidden", 8, &err), "'hidden' is given");
     expect_refused(weft_cell_set(cell, NULL, 1, &err), "a name");
     expect_refused(weft_cell_describe(cell, 2, 2, NULL, &err), "a file to write to");
     expect_refused(weft_cell_check(cell, 2, 2, 1, NULL, &err), "a file to write to");

@@ -491,6 +491,9 @@ bool cell_set(Cell *cell, const char *name, double value, Error *err)
     const int found = names_find(cell, name);
     Symbol *const s = found < CELL_GIVEN ? NULL : &cell->symbol[found];
     char text[96];
+    if (found >= 0 && !s)
+        return error(err, "%s: '%s' is given to the cell, not set in it", cell->origin,
+                     name);
     if (!s || (s->kind != SYMBOL_SIZE && s->kind != SYMBOL_CONST))
         return error(
             err, "%s: '%s' is no size or const of the cell %s%s", cell->origin, name,
