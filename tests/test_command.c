@@ -241,7 +241,7 @@ Test(command, nothing_half_written_is_left_where_it_cannot_write)
     expect_call(1, "file", "weft run adding --steps 1 --out file");
     expect_call(1, "could not be written", "weft cells > /dev/full");
     expect_call(1, "m.weft.",
-                "( ulimit -f 1; weft train t.txt " SMALL " --steps 1 --save m.weft )");
+                "( ulimit -f 4; weft train t.txt " SMALL " --steps 1 --save m.weft )");
     expect_call(0, "2", "ls | wc -l"); /* file and t.txt, and nothing beside */
 }
 

@@ -30,6 +30,20 @@ static bool openmp_binds(void)
     return getenv("OMP_PROC_BIND") || getenv("GOMP_CPU_AFFINITY");
 }
 
+/* Leaves what the calling thread may run on. hwloc's own flag for this asks the whole process,
+ * in which an OpenMP library may keep threads that have an older, wider affinity. */
+static bool restrict_to_caller(Machine *machine, Error *err)
+{
+    const hwloc_bitmap_t set = hwloc_bitmap_alloc();
+    if (!set) return error(err, "out of memory for the machine");
+    const bool good =
+        hwloc_get_cpubind(machine->topology, set, HWLOC_CPUBIND_THREAD) != 0 ||
+        hwloc_topology_restrict(machine->topology, set, 0) == 0;
+    hwloc_bitmap_free(set);
+    return good ||
+           error(err, "hwloc cannot restrict the machine to this thread's affinity");
+}
+
 static bool load(Machine *machine, const char *description, Error *err)
 {
     if (hwloc_topology_init(&machine->topology) != 0)
@@ -41,15 +55,14 @@ static bool load(Machine *machine, const char *description, Error *err)
                          "as \"package:2 l3:8 core:8 pu:2\"",
                          description);
     } else {
-        unsigned long flags = HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM;
-        if (!openmp_binds()) flags |= HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING;
-        if (hwloc_topology_set_flags(machine->topology, flags) != 0)
+        if (hwloc_topology_set_flags(machine->topology,
+                                     HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM) != 0)
             return error(err, "hwloc does not know this system");
     }
     if (hwloc_topology_load(machine->topology) != 0)
         return error(err, "hwloc cannot read the topology of %s",
                      description ? description : "this machine");
-    return true;
+    return description || openmp_binds() || restrict_to_caller(machine, err);
 }
 
 /* One hardware thread of each core in turn, then the second ones, and so on. */
