@@ -5,7 +5,6 @@
 #include "verbs.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 typedef struct Options {
@@ -116,7 +115,7 @@ static bool on_progress(void *context, const WeftProgress *progress)
         progress_live("update %" PRIu64 "/%" PRIu64
                       "  loss %.4f  %.0f steps/s  %s left",
                       progress->update, run->job->settings.steps, progress->loss,
-                      progress->tokens / fmax(progress->seconds, 1e-9),
+                      progress->tokens / (progress->seconds + 1e-9),
                       time_left(run, progress->update, left));
     }
     return progress->finite && !interrupt_asked();

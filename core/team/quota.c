@@ -6,6 +6,11 @@
 
 #define PATH_MAX_BYTES 4096
 
+static double lesser(double a, double b) /* b, when a is no number */
+{
+    return a < b ? a : b;
+}
+
 /* The two numbers of a limit; "max", -1 and a missing file are no limit. */
 static double limit(double quota, double period)
 {
@@ -58,7 +63,7 @@ static double limit_up(const char *mount, const char *group,
     double least = INFINITY;
     for (char *end = path + n; end; end = strrchr(path + strlen(mount), '/')) {
         *end = 0;
-        least = fmin(least, limit_of(path));
+        least = lesser(limit_of(path), least);
     }
     return least;
 }
@@ -89,7 +94,7 @@ static double limit_line(const char *root, char *line)
     if (!has_cpu(controllers + 1)) return INFINITY;
     for (size_t i = 0; i < sizeof mounts / sizeof *mounts; i++) {
         snprintf(mount, sizeof mount, "%s/sys/fs/cgroup/%s", root, mounts[i]);
-        least = fmin(least, limit_up(mount, group + 1, limit_v1));
+        least = lesser(limit_up(mount, group + 1, limit_v1), least);
     }
     return least;
 }
@@ -103,7 +108,7 @@ double quota_read(const char *root)
     double least = INFINITY;
     while (fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = 0;
-        least = fmin(least, limit_line(root, line));
+        least = lesser(limit_line(root, line), least);
     }
     fclose(file);
     return isinf(least) ? 0 : least;
