@@ -5,32 +5,12 @@
  *   pack/<isa>/n:N/k:K              of a weight [N][K]
  *   map/<isa>/<operation>/n:N       rows of N, in L1 */
 #include "bench.h"
+#include "measure.h"
 
 #include "../simd/isa.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-
-static double seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-double bench_measure_peak(void)
-{
-    double best = 0;
-    float sink[LANES_MAX];
-    for (int i = 0; i < 10; i++) {
-        const double start = seconds();
-        const double flops = simd->peak(200 * 1000, sink);
-        const double rate = flops / (seconds() - start);
-        if (rate > best) best = rate;
-    }
-    return best;
-}
 
 /* Random numbers in [-1, 1); the program's end frees them. */
 static float *numbers(size_t n)
@@ -47,7 +27,7 @@ static void for_every_set(void (*name_set)(void))
     const Kernels *const before = simd;
     for (int i = 0; isa_set(i); i++) {
         simd = isa_set(i);
-        bench_peak(bench_measure_peak());
+        bench_peak(measure_peak(simd));
         name_set();
     }
     simd = before;

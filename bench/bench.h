@@ -31,9 +31,6 @@ void bench_whole(const char *name, const BenchWhole *whole, void *context);
  * nothing. */
 void bench_peak(double flops_per_second);
 
-/* Measures simd->peak of the set in use: the best of ten runs. */
-double bench_measure_peak(void);
-
 /* The functions of the list, and a call of each. */
 #define ITEM(name) void bench_##name(void);
 BENCH_LIST(ITEM)
