@@ -124,9 +124,19 @@ static inline float *on_every_set(const char *what, Run *run, const void *contex
     return first;
 }
 
+/* Where an emulator runs the tests, WEFT_TEST_ISA is what its best set has to be. */
+static inline void expect_isa(void)
+{
+    const char *const isa = getenv("WEFT_TEST_ISA");
+    char text[200] = "";
+    cr_assert(!isa || (isa_select("", text, sizeof text) && !strcmp(isa, isa_name())),
+              "%s %s, not %s", text, isa_name(), isa);
+}
+
 /* Every promise is kept in the mode that the kernels run in. */
 static inline void simd_begin(void)
 {
+    expect_isa();
     isa_flush();
 }
 

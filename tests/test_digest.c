@@ -2,27 +2,25 @@
  * machine.
  *
  * The digests were written down once, on AVX2; scalar, AVX-512 and NEON reach them,
- * natively or under an emulator. A change of results changes them: say so in the
- * commit. */
+ * natively or under an emulator. An x86 without FMA has its own, for SLEEF's functions
+ * have other bits there. A change of results changes them: say so in the commit. */
 #include "../core/weft.h"
-#include "../simd/isa.h"
+#include "simd_data.h"
 
-#include <criterion/criterion.h>
 #include <inttypes.h>
-#include <stdlib.h>
 
 enum { SYMBOLS = 11, STEPS = 12, ROWS = 3, HIDDEN = 12 };
 
 typedef struct Pin {
     const char *cell;
-    uint64_t digest;
+    uint64_t digest, without_fma;
 } Pin;
 
 static const Pin pins[] = {
-    {"rnn", 0xa55570dca0d822bf},
-    {"lstm", 0x3febc11b7b15e009},
-    {"gru", 0x6c8ab2f16b5794c9},
-    {"mlstm", 0xe18f62ab75b2ceb4},
+    {"rnn", 0xa55570dca0d822bf, 0xc666d5104ca8282d},
+    {"lstm", 0x3febc11b7b15e009, 0xbddc84ab1c1ff656},
+    {"gru", 0x6c8ab2f16b5794c9, 0x32a82c23e63c5740},
+    {"mlstm", 0xe18f62ab75b2ceb4, 0xcdb6f8d9a42e3061},
 };
 
 /* Symbols that can be predicted: each is the last plus 1, 2 or 3. */
@@ -77,13 +75,13 @@ static uint64_t train(const char *cell_name, const char *isa)
     return digest;
 }
 
-Test(digest, ten_updates_have_the_bits_that_were_written_down)
+Test(digest, ten_updates_have_the_bits_that_were_written_down, .init = expect_isa)
 {
     for (size_t i = 0; i < sizeof pins / sizeof *pins; i++)
         for (int s = 0; isa_set(s); s++) {
-            const uint64_t digest = train(pins[i].cell, isa_set(s)->isa);
-            cr_expect(digest == pins[i].digest,
-                      "%s on %s: %016" PRIx64 ", not %016" PRIx64, pins[i].cell,
-                      isa_set(s)->isa, digest, pins[i].digest);
+            const uint64_t got = train(pins[i].cell, isa_set(s)->isa);
+            const uint64_t want = scalar_fma() ? pins[i].digest : pins[i].without_fma;
+            cr_expect(got == want, "%s on %s: %016" PRIx64 ", not %016" PRIx64,
+                      pins[i].cell, isa_set(s)->isa, got, want);
         }
 }

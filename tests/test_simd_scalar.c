@@ -129,6 +129,7 @@ Test(simd_scalar, denormals_are_flushed_and_the_mode_is_restored, .fini = simd_e
 Test(simd_scalar, a_result_that_rounds_up_to_the_least_normal_is_kept_by_x86_alone,
      .init = simd_begin, .fini = simd_end)
 {
+    if (!scalar_fma()) cr_skip_test("no FMA: this is qemu, which decides as Arm does");
     const float y = product(0x1.fffffcp-64f, 0x1.000002p-63f);
 #if defined __x86_64__
     cr_assert(y == FLT_MIN);
