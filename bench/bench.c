@@ -1,170 +1,407 @@
-/* bench.c: the kernels of every instruction set of this machine, one thread.
+/* bench.c: every kernel of every instruction set of this machine, one thread.
  *
  *   gemm/<isa>/m:M/n:N/k:K          C = A B, B packed
  *   gradient/<isa>/n:N/k:K/rows:R   dW += d^T x
  *   pack/<isa>/n:N/k:K              of a weight [N][K]
- *   map/<isa>/<operation>/n:N       rows of N, in L1 */
+ *   map/<isa>/<operation>/n:N       a row of N, in L1
+ *   <kernel>/<isa>/...              all others of the list, by name */
 #include "bench.h"
-#include "measure.h"
+#include "step_bench.h"
 
 #include "../simd/isa.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Random numbers in [-1, 1); the program's end frees them. */
+enum { ARRAYS = 5 };
+
+/* Arguments of any kernel. Rows have a cache line of padding: powers of two between them
+ * would lie on the same lines of L1. */
+typedef struct Work {
+    const Kernels *simd;
+    MapOp op;
+    int m, n, k;
+    size_t floats[ARRAYS]; /* of each array; 0: none */
+    float *at[ARRAYS];
+    int32_t *symbol; /* [m], all below n */
+} Work;
+
+static size_t row_of(int n)
+{
+    return (size_t)n + LANES_MAX;
+}
+
+/* Random numbers in [0.5, 1), which no kernel overflows with; soon the same again. */
 static float *numbers(size_t n)
 {
     float *const p = malloc((n + LANES_MAX) * sizeof *p);
-    if (!p) abort();
-    for (size_t i = 0; i < n + LANES_MAX; i++) p[i] = 2 * random_uniform(1, 2, i) - 1;
+    for (size_t i = 0; p && i < n + LANES_MAX; i++)
+        p[i] = i < 4096 ? 0.5f + 0.5f * random_uniform(1, 2, i) : p[i - 4096];
     return p;
 }
 
-/* Calls name_set once with each set in use, its peak measured. */
+static void close_work(void *context)
+{
+    Work *const w = context;
+    for (int i = 0; i < ARRAYS; i++) free(w->at[i]), w->at[i] = NULL;
+    free(w->symbol), w->symbol = NULL;
+}
+
+static bool open_work(void *context)
+{
+    Work *const w = context;
+    w->symbol = calloc((size_t)w->m + 1, sizeof *w->symbol);
+    bool got = w->symbol != NULL;
+    for (int i = 0; got && i < w->m; i++)
+        w->symbol[i] = (int32_t)(random_uniform(1, 3, (uint64_t)i) * (float)w->n);
+    for (int i = 0; got && i < ARRAYS; i++)
+        if (w->floats[i]) got = (w->at[i] = numbers(w->floats[i])) != NULL;
+    if (!got) close_work(w);
+    return got;
+}
+
+/* Names a bench of this work on the set in use: <kernel>/<isa>/<rest>. */
+static void name_work(const char *kernel, void (*run)(void *), const Work *work,
+                      double flops, double bytes, const char *rest, ...)
+{
+    char name[128];
+    Work *const w = malloc(sizeof *w); /* the program's end frees it */
+    if (!w) abort();
+    *w = *work, w->simd = simd;
+    const int used = snprintf(name, sizeof name, "%s/%s/", kernel, simd->isa);
+    va_list list;
+    va_start(list, rest);
+    vsnprintf(name + used, sizeof name - (size_t)used, rest, list);
+    va_end(list);
+    const Bench b = {.set = simd,
+                     .open = open_work,
+                     .run = run,
+                     .close = close_work,
+                     .flops = flops,
+                     .bytes = bytes};
+    bench(name, &b, w);
+}
+
+/* Calls name_set once with each set in use. */
 static void for_every_set(void (*name_set)(void))
 {
     const Kernels *const before = simd;
-    for (int i = 0; isa_set(i); i++) {
-        simd = isa_set(i);
-        bench_peak(measure_peak(simd));
-        name_set();
-    }
+    for (int i = 0; isa_set(i); i++) simd = isa_set(i), name_set();
     simd = before;
-    bench_peak(0);
 }
 
 /* ---- products ---- */
 
-typedef struct Product {
-    const Kernels *simd;
-    Gemm g;
-    const float *w;
-    float *packed, *scratch;
-} Product;
-
-static Product *product(int m, int n, int k)
+static void run_pack(void *context)
 {
-    Product *const p = calloc(1, sizeof *p);
-    if (!p) abort();
-    const size_t row = (size_t)n + LANES_MAX; /* rows on different lines of L1 */
-    p->simd = simd;
-    p->w = numbers((size_t)n * (size_t)k);
-    p->packed = numbers(simd->packed(n, k));
-    p->g = (Gemm){.m = m,
-                  .n = n,
-                  .k = k,
-                  .a = numbers((size_t)m * (size_t)(k + LANES_MAX)),
-                  .a_row = (size_t)k + LANES_MAX,
-                  .a_col = 1,
-                  .b = p->packed,
-                  .c = numbers((size_t)m * row),
-                  .c_row = row};
-    return p;
+    const Work *const w = context;
+    w->simd->pack(w->n, w->k, w->at[0], (size_t)w->k, 1, w->at[1]);
+}
+
+static void name_pack_of(int n, int k)
+{
+    const Work w = {
+        .n = n, .k = k, .floats = {(size_t)n * (size_t)k, simd->packed(n, k)}};
+    name_work("pack", run_pack, &w, 0, 8.0 * n * k, "n:%d/k:%d", n, k);
+}
+
+static void name_pack(void)
+{
+    for (int i = 0; i < BENCH_SHAPES; i++)
+        name_pack_of(4 * bench_shapes[i].H, bench_shapes[i].H);
 }
 
 static void run_gemm(void *context)
 {
-    const Product *const p = context;
-    p->simd->gemm(&p->g);
+    const Work *const w = context;
+    w->simd->gemm(&(Gemm){.m = w->m,
+                          .n = w->n,
+                          .k = w->k,
+                          .a = w->at[0],
+                          .a_row = row_of(w->k),
+                          .a_col = 1,
+                          .b = w->at[1],
+                          .c = w->at[2],
+                          .c_row = row_of(w->n)});
 }
 
-static void run_pack(void *context)
+static void name_gemm_of(int m, int n, int k)
 {
-    const Product *const p = context;
-    p->simd->pack(p->g.n, p->g.k, p->w, (size_t)p->g.k, 1, p->packed);
+    const Work w = {
+        .m = m,
+        .n = n,
+        .k = k,
+        .floats = {(size_t)m * row_of(k), simd->packed(n, k), (size_t)m * row_of(n)}};
+    name_work("gemm", run_gemm, &w, 2.0 * m * n * k, 0, "m:%d/n:%d/k:%d", m, n, k);
 }
 
-/* m is the rows here: dW [n][k] += c [m][n], transposed, times a [m][k]. */
+/* Few rows, then the products of an LSTM: in the loop over time, forward and backward,
+ * and before it. */
+static void name_gemm(void)
+{
+    static const int few[] = {1, 2, 4, 8, 16};
+    for (size_t i = 0; i < sizeof few / sizeof *few; i++)
+        name_gemm_of(few[i], 1024, 256);
+    for (int i = 0; i < BENCH_SHAPES; i++) {
+        const BenchShape *const s = &bench_shapes[i];
+        name_gemm_of(s->B, 4 * s->H, s->H);
+        name_gemm_of(s->B, s->H, 4 * s->H);
+        name_gemm_of(s->T * s->B, 4 * s->H, s->I);
+    }
+}
+
 static void run_gradient(void *context)
 {
-    Product *const p = context;
-    p->simd->gradient(p->g.n, p->g.k, p->g.m, p->g.c, p->g.c_row, p->g.a, p->g.a_row,
-                      p->packed, (size_t)p->g.k, p->scratch);
+    const Work *const w = context;
+    w->simd->gradient(w->n, w->k, w->m, w->at[0], row_of(w->n), w->at[1], row_of(w->k),
+                      w->at[2], (size_t)w->k, w->at[3]);
 }
 
-static void name_gemm(int m, int n, int k)
+static void name_gradient_of(int n, int k, int rows)
 {
-    char name[100];
-    snprintf(name, sizeof name, "gemm/%s/m:%d/n:%d/k:%d", simd->isa, m, n, k);
-    bench(name, run_gemm, product(m, n, k), 2.0 * m * n * k, 0);
+    const Work w = {.m = rows,
+                    .n = n,
+                    .k = k,
+                    .floats = {(size_t)rows * row_of(n), (size_t)rows * row_of(k),
+                               (size_t)n * (size_t)k, simd->gradient_scratch(k)}};
+    name_work("gradient", run_gradient, &w, 2.0 * n * k * rows, 0, "n:%d/k:%d/rows:%d",
+              n, k, rows);
 }
 
-static void name_gradient(int n, int k, int rows)
+static void name_gradient(void)
 {
-    char name[100];
-    Product *const p = product(rows, n, k);
-    p->scratch = numbers(simd->gradient_scratch(k));
-    snprintf(name, sizeof name, "gradient/%s/n:%d/k:%d/rows:%d", simd->isa, n, k, rows);
-    bench(name, run_gradient, p, 2.0 * n * k * rows, 0);
+    for (int i = 0; i < BENCH_SHAPES; i++) {
+        const BenchShape *const s = &bench_shapes[i];
+        name_gradient_of(4 * s->H, s->H, s->T * s->B);
+    }
 }
 
-static void name_pack(int n, int k)
+/* ---- rows ---- */
+
+#define ROWS  64
+#define WIDTH 1024
+#define WIDE  (ROWS * row_of(WIDTH))
+
+/* A kernel of [ROWS][WIDTH]; flops and bytes for each element. */
+static void name_rows(const char *kernel, void (*run)(void *), int flops, int bytes)
 {
-    char name[100];
-    snprintf(name, sizeof name, "pack/%s/n:%d/k:%d", simd->isa, n, k);
-    bench(name, run_pack, product(1, n, k), 0, 8.0 * n * k);
+    const double elements = (double)ROWS * WIDTH;
+    const Work w = {
+        .m = ROWS, .n = WIDTH, .floats = {WIDE, WIDTH * row_of(WIDTH), WIDE, ROWS}};
+    name_work(kernel, run, &w, flops * elements, bytes * elements, "rows:%d/n:%d", ROWS,
+              WIDTH);
 }
 
-static void name_products(void)
+static void run_sum_rows(void *context)
 {
-    static const int rows[] = {1, 2, 4, 8, 16, 64};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        name_gemm(rows[i], 1024, 256);
-    name_gemm(16, 256, 64);
-    name_gemm(64, 32, 256);
-    name_gemm(64, 1024, 1024);
-    name_gemm(6400, 1024, 128);
-    name_gradient(1024, 384, 6400);
-    name_gradient(256, 64, 1600);
-    name_pack(1024, 256);
+    const Work *const w = context;
+    w->simd->sum_rows(w->m, w->n, w->at[0], row_of(w->n), w->at[1]);
 }
 
-void bench_gemm(void)
+static void run_look_up(void *context)
 {
-    for_every_set(name_products);
+    const Work *const w = context;
+    w->simd->look_up(w->m, w->n, w->symbol, w->at[1], row_of(w->n), NULL, w->at[0],
+                     row_of(w->n));
+}
+
+static void run_look_up_gradient(void *context)
+{
+    const Work *const w = context;
+    w->simd->look_up_gradient(w->m, w->n, w->symbol, w->at[0], row_of(w->n), w->at[1],
+                              row_of(w->n));
+}
+
+static void run_softmax(void *context)
+{
+    const Work *const w = context;
+    w->simd->softmax(w->m, w->n, w->at[0], row_of(w->n), w->symbol, NULL, 1, w->at[3],
+                     w->at[2], row_of(w->n));
+}
+
+static void run_sigmoid_loss(void *context)
+{
+    const Work *const w = context;
+    w->simd->sigmoid_loss(w->m, w->n, w->at[0], row_of(w->n), w->at[1], row_of(w->n),
+                          NULL, 1, w->at[3], w->at[2], row_of(w->n));
+}
+
+static void run_square_loss(void *context)
+{
+    const Work *const w = context;
+    w->simd->square_loss(w->m, w->n, w->at[0], row_of(w->n), w->at[1], row_of(w->n),
+                         NULL, 1, w->at[3], w->at[2], row_of(w->n));
+}
+
+static void run_drop(void *context)
+{
+    const Work *const w = context;
+    w->simd->drop(w->m, w->n, 1, 2, 0, (uint64_t)w->n, 0.5f, w->at[0], row_of(w->n));
+}
+
+// clang-format off
+static void name_sum_rows(void)         { name_rows("sum_rows", run_sum_rows, 1, 0); }
+static void name_look_up(void)          { name_rows("look_up", run_look_up, 0, 8); }
+static void name_look_up_gradient(void) { name_rows("look_up_gradient", run_look_up_gradient, 1, 0); }
+static void name_softmax(void)          { name_rows("softmax", run_softmax, 0, 8); }
+static void name_sigmoid_loss(void)     { name_rows("sigmoid_loss", run_sigmoid_loss, 0, 12); }
+static void name_square_loss(void)      { name_rows("square_loss", run_square_loss, 0, 12); }
+static void name_drop(void)             { name_rows("drop", run_drop, 0, 4); }
+// clang-format on
+
+/* ---- parameters ---- */
+
+#define PARAMS (1 << 20)
+
+/* Both sums, and the optimisers. */
+static void name_all_of(const char *kernel, void (*run)(void *), int flops, int bytes)
+{
+    const Work w = {.n = PARAMS, .floats = {PARAMS, PARAMS, PARAMS, PARAMS}};
+    name_work(kernel, run, &w, (double)flops * PARAMS, (double)bytes * PARAMS, "n:%d",
+              PARAMS);
+}
+
+static const UpdateRates rates = {.rate = 1e-3f,
+                                  .momentum = 0.9f,
+                                  .beta1 = 0.9f,
+                                  .beta2 = 0.999f,
+                                  .correct1 = 1,
+                                  .correct2 = 1,
+                                  .epsilon = 1e-8f,
+                                  .decay = 0.01f,
+                                  .scale = 1};
+
+static void run_sum(void *context)
+{
+    const Work *const w = context;
+    w->simd->sum((size_t)w->n, w->at[0]);
+}
+
+static void run_sum_squares(void *context)
+{
+    const Work *const w = context;
+    w->simd->sum_squares((size_t)w->n, w->at[0]);
+}
+
+static void run_sgd(void *context)
+{
+    const Work *const w = context;
+    w->simd->sgd((size_t)w->n, w->at[0], w->at[1], w->at[2], &rates);
+}
+
+static void run_rmsprop(void *context)
+{
+    const Work *const w = context;
+    w->simd->rmsprop((size_t)w->n, w->at[0], w->at[1], w->at[2], &rates);
+}
+
+static void run_adam(void *context)
+{
+    const Work *const w = context;
+    w->simd->adam((size_t)w->n, w->at[0], w->at[1], w->at[2], w->at[3], &rates);
+}
+
+static void run_adamw(void *context)
+{
+    const Work *const w = context;
+    w->simd->adamw((size_t)w->n, w->at[0], w->at[1], w->at[2], w->at[3], &rates);
+}
+
+// clang-format off
+static void name_sum(void)         { name_all_of("sum", run_sum, 1, 0); }
+static void name_sum_squares(void) { name_all_of("sum_squares", run_sum_squares, 2, 0); }
+static void name_sgd(void)         { name_all_of("sgd", run_sgd, 0, 24); }
+static void name_rmsprop(void)     { name_all_of("rmsprop", run_rmsprop, 0, 24); }
+static void name_adam(void)        { name_all_of("adam", run_adam, 0, 32); }
+static void name_adamw(void)       { name_all_of("adamw", run_adamw, 0, 32); }
+// clang-format on
+
+/* ---- the list ---- */
+
+#define TURNS 10000
+
+static void run_peak(void *context)
+{
+    const Work *const w = context;
+    w->simd->peak(TURNS, w->at[0]);
+}
+
+static void name_peak(void)
+{
+    const Work w = {.floats = {LANES_MAX}};
+    name_work("peak", run_peak, &w, 12.0 * TURNS * 2 * simd->lanes, 0, "turns:%d",
+              TURNS);
+}
+
+static void name_packed(void) /* a size */
+{
+}
+
+static void name_gradient_scratch(void) /* another */
+{
+}
+
+/* One that has no name_... here does not compile. */
+static void name_kernels(void)
+{
+#define ITEM(type, name, params) name_##name();
+    KERNEL_LIST(ITEM)
+#undef ITEM
+}
+
+void bench_kernels(void)
+{
+    for_every_set(name_kernels);
 }
 
 /* ---- elementwise ---- */
 
 enum { MAP_N = 2048, MAP_GROUPS = 32 };
 
-typedef struct Strip {
-    const Kernels *simd;
-    MapOp op;
-    Map m;
-} Strip;
-
 static void run_map(void *context)
 {
-    const Strip *const s = context;
-    s->simd->map[s->op](&s->m);
+    const Work *const w = context;
+    w->simd->map[w->op](&(Map){.rows = 1,
+                               .n = w->n,
+                               .groups = w->k,
+                               .m = w->m,
+                               .inner = MAP_GROUPS,
+                               .y = w->at[0],
+                               .a = w->at[1],
+                               .b = w->at[2],
+                               .c = w->at[3]});
+}
+
+/* An element counts as one flop, as two where it is multiplied and added; what only
+ * moves has none. */
+static void name_map(MapOp op, const char *name)
+{
+    const bool grouped = op == MAP_sum || op == MAP_expand;
+    const int m = grouped ? 1 : MAP_N / MAP_GROUPS;
+    const Work w = {.op = op,
+                    .m = m,
+                    .n = MAP_N,
+                    .k = MAP_N / MAP_GROUPS / m,
+                    .floats = {MAP_N, MAP_N, MAP_N, MAP_N}};
+    int flops = MAP_N, bytes = 0;
+    switch (op) {
+    case MAP_copy: flops = 0, bytes = 8 * MAP_N; break;
+    case MAP_expand: flops = 0, bytes = 4 * MAP_N; break;
+    case MAP_fma:
+    case MAP_fnma:
+    case MAP_matvec:
+    case MAP_matvec_t: flops = 2 * MAP_N; break;
+    default: break;
+    }
+    name_work("map", run_map, &w, flops, bytes, "%s/n:%d", name, MAP_N);
 }
 
 static void name_maps(void)
 {
-    static const char *const name[] = {
-#define ITEM(name, text) #name,
-        MAP_LIST(ITEM)
+#define ITEM(name, text) name_map(MAP_##name, #name);
+    MAP_LIST(ITEM)
 #undef ITEM
-    };
-    for (int op = 0; op < MAP_COUNT; op++) {
-        char text[100];
-        Strip *const s = calloc(1, sizeof *s);
-        if (!s) abort();
-        *s = (Strip){simd,
-                     (MapOp)op,
-                     {.rows = 1,
-                      .n = MAP_N,
-                      .groups = 1,
-                      .m = MAP_N / MAP_GROUPS,
-                      .inner = MAP_GROUPS}};
-        if (op == MAP_sum || op == MAP_expand) s->m.groups = s->m.m, s->m.m = 1;
-        s->m.y = numbers(MAP_N), s->m.a = numbers(MAP_N);
-        s->m.b = numbers(MAP_N), s->m.c = numbers(MAP_N);
-        snprintf(text, sizeof text, "map/%s/%s/n:%d", simd->isa, name[op], MAP_N);
-        bench(text, run_map, s, MAP_N, 4.0 * MAP_N);
-    }
 }
 
 void bench_map(void)

@@ -10,26 +10,23 @@
 extern "C" {
 #endif
 
-#define BENCH_LIST(X) X(gemm) X(map) X(train)
+#include "../simd/kernels.h"
 
-/* Times run(context), which does so many flops and moves so many bytes (0: not
- * reported). The name is copied, the context must last. */
-void bench(const char *name, void (*run)(void *context), void *context, double flops,
-           double bytes);
+#define BENCH_LIST(X) X(kernels) X(map) X(train)
 
-/* The same for what is too big to lie ready: open makes what run needs, close frees it.
- * false from open: the bench is skipped. tokens: rows x steps of a run. */
-typedef struct BenchWhole {
-    bool (*open)(void *context);
+typedef struct Bench {
+    const Kernels *set;          /* what runs */
+    bool (*open)(void *context); /* makes what run needs; false: no memory */
     void (*run)(void *context);
-    void (*close)(void *context);
-    double flops, tokens;
-} BenchWhole;
-void bench_whole(const char *name, const BenchWhole *whole, void *context);
+    void (*close)(void *context); /* frees it */
+    double flops, tokens;         /* of a run; 0: not reported */
+    double bytes;                 /* read and written; where there are no flops */
+} Bench;
 
-/* What the benches named from now on are a share of, in flop/s on one thread; 0:
- * nothing. */
-void bench_peak(double flops_per_second);
+/* Times b->run. Its row has flops and bytes a second, as a share of the set's peak and of
+ * what memcpy moves when it moves as many bytes. Name and *b are copied, the context
+ * must last. */
+void bench(const char *name, const Bench *b, void *context);
 
 /* The functions of the list, and a call of each. */
 #define ITEM(name) void bench_##name(void);

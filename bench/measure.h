@@ -5,6 +5,7 @@
 
 double measure_now(void); /* seconds, from any start */
 
-/* Flop/s of one thread with this set's fused multiply-adds: the best of ten runs of
- * 100 ms, as in `weft machine`. */
-double measure_peak(const Kernels *set);
+/* Of one thread, the best of ten runs of 100 ms; measured once, when first asked for. */
+double measure_peak(const Kernels *set); /* flop/s, as in `weft machine` */
+double
+measure_copy(double bytes); /* bytes/s of a memcpy that reads half, writes half */

@@ -4,46 +4,34 @@
 #include <benchmark/benchmark.h>
 #include <chrono>
 
-static double peak;
-
-void bench_peak(double flops_per_second)
-{
-    peak = flops_per_second;
+extern "C" {
+#include "measure.h"
 }
 
-using Counters = benchmark::UserCounters;
-
-static void time(benchmark::State &state, void (*run)(void *), void *context, double flops,
-                 double share_of, const Counters &per_run)
+static void time(benchmark::State &state, const Bench &b, void *context)
 {
     using clock = std::chrono::steady_clock;
     const auto start = clock::now();
-    for (auto turn : state) run(context);
+    for (auto turn : state) b.run(context);
     const std::chrono::duration<double> seconds = clock::now() - start;
     const double rate = double(state.iterations()) / seconds.count();
-    for (const auto &counter : per_run)
-        if (counter.second > 0) state.counters[counter.first] = counter.second * rate;
-    if (flops > 0 && share_of > 0) state.counters["of_peak"] = flops * rate / share_of;
+    auto &row = state.counters;
+    if (b.flops > 0) row["flops"] = b.flops * rate;
+    if (b.flops > 0) row["of_peak"] = b.flops * rate / measure_peak(b.set);
+    if (b.bytes > 0) row["bytes"] = b.bytes * rate;
+    if (b.bytes > 0) row["of_copy"] = b.bytes * rate / measure_copy(b.bytes);
+    if (b.tokens > 0) row["tokens"] = b.tokens * rate;
 }
 
-void bench(const char *name, void (*run)(void *), void *context, double flops, double bytes)
+void bench(const char *name, const Bench *b, void *context)
 {
-    const double share_of = peak;
-    benchmark::RegisterBenchmark(name, [=](benchmark::State &state) {
-        time(state, run, context, flops, share_of, {{"flops", flops}, {"bytes", bytes}});
-    });
-}
-
-void bench_whole(const char *name, const BenchWhole *whole, void *context)
-{
-    const BenchWhole b = *whole;
-    const double share_of = peak;
-    benchmark::RegisterBenchmark(name, [=](benchmark::State &state) {
+    const auto run = [b = *b, context](benchmark::State &state) {
         if (!b.open(context)) return state.SkipWithError("too little memory");
-        time(state, b.run, context, b.flops, share_of,
-             {{"flops", b.flops}, {"tokens", b.tokens}});
+        time(state, b, context);
         b.close(context);
-    })->Unit(benchmark::kMillisecond);
+    };
+    auto *const row = benchmark::RegisterBenchmark(name, run);
+    if (b->tokens > 0) row->Unit(benchmark::kMillisecond);
 }
 
 int main(int argc, char **argv)

@@ -2,8 +2,11 @@
 #include "step_bench.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "../core/cell/builtin.h"
+#include "../core/data/file.h"
 #include "../simd/isa.h"
 
 #define MEMORY_MAX ((size_t)4 << 30) /* bytes; mlstm's matrix states ask for more */
@@ -29,11 +32,24 @@ static double forward_flops(const Graph *g)
     return flops;
 }
 
-bool step_bench_derive(StepBench *b, const char *cell, const char *text,
-                       const BenchShape *s, Error *err)
+static bool read_cell(const char *name, Cell **cell, Error *err)
+{
+    for (const Builtin *b = builtin_cells; b->name; b++)
+        if (strcmp(b->name, name) == 0)
+            return cell_parse(name, b->text, strlen(b->text), cell, err);
+    char path[512], *text;
+    size_t length;
+    snprintf(path, sizeof path, BENCH_DIR "/cells/%s.cell", name);
+    if (!file_read(path, &text, &length, err)) return false;
+    const bool parsed = cell_parse(path, text, length, cell, err);
+    free(text);
+    return parsed;
+}
+
+bool step_bench_derive(StepBench *b, const char *cell, const BenchShape *s, Error *err)
 {
     Cell *parsed = NULL;
-    const bool made = cell_parse(cell, text, strlen(text), &parsed, err) &&
+    const bool made = read_cell(cell, &parsed, err) &&
                       graph_build(parsed, s->I, s->H, &b->graph, err) &&
                       derive(&b->graph, err);
     cell_close(parsed);

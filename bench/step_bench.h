@@ -23,9 +23,10 @@ typedef struct StepBench {
     float *scratch;
 } StepBench;
 
-/* Reads the cell's equations and derives its backward pass; takes no other memory. */
-bool step_bench_derive(StepBench *bench, const char *cell, const char *text,
-                       const BenchShape *shape, Error *err);
+/* Derives the backward pass of a cell: a built-in one, else that of
+ * bench/cells/<cell>.cell. Takes no other memory. */
+bool step_bench_derive(StepBench *bench, const char *cell, const BenchShape *shape,
+                       Error *err);
 void step_bench_forget(StepBench *bench); /* what derive made */
 
 /* Takes memory, fills it with random numbers; refuses what needs over 4 GiB. */

@@ -5,13 +5,14 @@
 
 /* A layer with its numbers, as PyTorch and weft lay them out. */
 typedef struct Layer {
-    const char *cell; /* name of one of weft's */
-    const char *text; /* its equations */
-    bool in_python;   /* for PyTorch: written there by its user */
+    const char *cell;   /* name of one of weft's, or of bench/cells */
+    const char *beside; /* a built-in one with the same products, or NULL */
+    bool in_python;     /* for PyTorch: written there by its user */
     BenchShape shape;
-    int gates, biases;   /* vectors of H */
-    const float *params; /* W [gates][H][I], U [gates][H][H], b [biases][H] */
-    const float *x, *dy; /* [T][B][I], [T][B][H]: gradient of the output */
+    int gates, biases; /* vectors of H */
+    float *params;     /* W [gates][H][I], U [gates][H][H], b [biases][H] */
+    float *x, *dy;     /* [T][B][I], [T][B][H]: gradient of the output */
+    /* (NULL, all three: random numbers of weft's own) */
 } Layer;
 
 /* Of one training step. */
@@ -50,7 +51,8 @@ typedef struct Peer {
     void (*close)(void *self);
 } Peer;
 
-extern const Peer peer_weft, peer_onednn, peer_pytorch;
+/* peer_builtin: weft again, with the cell that is beside. */
+extern const Peer peer_weft, peer_builtin, peer_onednn, peer_pytorch;
 
 /* Peer.seconds for a step that is a C function. */
 double time_steps(void (*step)(void *self), void *self, double least);

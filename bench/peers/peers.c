@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../core/cell/builtin.h"
 #include "../../simd/isa.h"
 #include "../measure.h"
 
@@ -16,12 +15,12 @@
 const Peer peer_onednn = {.name = "oneDNN"};
 #endif
 
-enum { ROUNDS = 5, PEERS = 3 };
+enum { ROUNDS = 5, PEERS_MAX = 3 };
 #define ROUND_SECONDS 0.2  /* of each in a round, at the least */
 #define TOLERANCE     1e-4 /* of the largest value */
 
 static const char usage[] =
-    "weft-peers [TEXT...]\n"
+    "weft-peers [--cells] [TEXT...]\n"
     "\n"
     "Times a whole training step (weights changed, forward, backward with all "
     "gradients)\n"
@@ -30,39 +29,52 @@ static const char usage[] =
     "the instruction set that weft uses (WEFT_ISA). A row has the medians: GFLOP/s, "
     "share\n"
     "of the FMA peak, and how many times as fast as each of the others weft is. A row\n"
-    "row whose outputs or gradients differ says so instead; the exit status is then "
-    "1.\n"
+    "whose outputs or gradients differ says so instead; the exit status is then 1.\n"
     "\n"
-    "TEXT: only the rows with one of these in their name, like "
-    "lstm/T:100/B:64/I:128/H:256\n"
-    "or lstm_in_python/...: the LSTM that PyTorch's user writes in Python.\n";
+    "  --cells  weft alone: cells that it is given by their equations only "
+    "(bench/cells),\n"
+    "           each beside a built-in one with the same products\n"
+    "  TEXT     only the rows with one of these in their name, which is like\n"
+    "           lstm/T:100/B:64/I:128/H:256, or lstm_in_python/...: the LSTM that a "
+    "user\n"
+    "           of PyTorch writes in Python\n";
 
-static const Peer *const peers[PEERS] = {&peer_weft, &peer_onednn, &peer_pytorch};
-static bool started[PEERS];
-
+/* A layer without shape and numbers, and the first and end of its bench_shapes. */
 typedef struct Case {
-    const char *cell;
-    int gates, biases;
-    bool in_python;
-    int first, end; /* of bench_shapes */
+    Layer layer;
+    int first, end;
 } Case;
 
-static const Case cases[] = {
-    // clang-format off
-    {"lstm",   4, 4, false, 0, BENCH_SHAPES},
-    {"gru",    3, 4, false, 0, 2},
-    {"gru_v1", 3, 3, false, 0, 2},
-    {"rnn",    1, 1, false, 0, 2},
-    {"lstm",   4, 4, true,  1, 2},
-    // clang-format on
-};
+/* Who is timed, weft first, and on what. */
+typedef struct Table {
+    const Peer *peers[PEERS_MAX + 1]; /* ended by NULL */
+    Case cases[6];                    /* ended by one that has no shapes */
+} Table;
+
+// clang-format off
+static const Table with_peers = {{&peer_weft, &peer_onednn, &peer_pytorch}, {
+    {{.cell = "lstm",   .gates = 4, .biases = 4}, 0, BENCH_SHAPES},
+    {{.cell = "gru",    .gates = 3, .biases = 4}, 0, 2},
+    {{.cell = "gru_v1", .gates = 3, .biases = 3}, 0, 2},
+    {{.cell = "rnn",    .gates = 1, .biases = 1}, 0, 2},
+    {{.cell = "lstm",   .gates = 4, .biases = 4, .in_python = true}, 1, 2},
+}};
+static const Table with_builtin = {{&peer_weft, &peer_builtin}, {
+    {{.cell = "bounded",  .beside = "lstm", .gates = 4}, 0, 4},
+    {{.cell = "coupled",  .beside = "gru",  .gates = 3}, 0, 4},
+    {{.cell = "gaussian", .beside = "rnn",  .gates = 1}, 0, 4},
+}};
+// clang-format on
+
+static const Peer *const *peers; /* of the table in use */
+static bool started[PEERS_MAX];
 
 typedef struct Row {
     Layer layer;
     char name[64];
-    void *self[PEERS];
-    bool open[PEERS];
-    double seconds[PEERS][ROUNDS]; /* of a step */
+    void *self[PEERS_MAX];
+    bool open[PEERS_MAX];
+    double seconds[PEERS_MAX][ROUNDS]; /* of a step */
 } Row;
 
 /* ---- numbers ---- */
@@ -160,7 +172,7 @@ static bool agree(const Row *row)
     const Layer *const l = &row->layer;
     const Outcome weft = outcome_new(l), other = outcome_new(l);
     bool all = true;
-    for (int p = 0; p < PEERS; p++) {
+    for (int p = 0; peers[p]; p++) {
         if (!row->open[p]) continue;
         const Outcome *const o = p ? &other : &weft;
         if (!(peers[p]->seconds(row->self[p], 0) > 0) ||
@@ -184,25 +196,24 @@ static void print_head(double peak)
 {
     printf("peak %.1f GFLOP/s (%s, one thread)\n\n", peak * 1e-9, simd->isa);
     printf("%-15s%5s%5s%6s%6s", "cell", "T", "B", "I", "H");
-    for (int p = 0; p < PEERS; p++) printf("%9s GFLOP/s", peers[p]->name);
-    for (int p = 1; p < PEERS; p++) printf("%6s/%s", "weft", peers[p]->name);
+    for (int p = 0; peers[p]; p++) printf("%9s GFLOP/s", peers[p]->name);
+    for (int p = 1; peers[p]; p++) printf("%6s/%s", "weft", peers[p]->name);
     printf("\n");
 }
 
 static void print_row(const Row *row, double peak)
 {
     const BenchShape *const s = &row->layer.shape;
-    printf("%-15s%5d%5d%6d%6d",
-           row->layer.in_python ? "lstm_in_python" : row->layer.cell, s->T, s->B, s->I,
-           s->H);
-    for (int p = 0; p < PEERS; p++) {
+    printf("%-15.*s%5d%5d%6d%6d", (int)strcspn(row->name, "/"), row->name, s->T, s->B,
+           s->I, s->H);
+    for (int p = 0; peers[p]; p++) {
         const double rate = flops(&row->layer) / median(row->seconds[p]);
         if (row->open[p])
             printf("%9.1f %5.1f %%", rate * 1e-9, 100 * rate / peak);
         else
             printf("%17s", "-");
     }
-    for (int p = 1; p < PEERS; p++)
+    for (int p = 1; peers[p]; p++)
         if (row->open[p])
             printf("%13.2f", ratio(row, p));
         else
@@ -213,19 +224,19 @@ static void print_row(const Row *row, double peak)
 
 /* Sums of logarithms of the ratios of the LSTM's rows. */
 typedef struct Means {
-    double log_sum[PEERS];
-    int rows[PEERS];
+    double log_sum[PEERS_MAX];
+    int rows[PEERS_MAX];
 } Means;
 
 static void add_to_means(const Row *row, Means *m)
 {
-    for (int p = 1; p < PEERS; p++)
+    for (int p = 1; peers[p]; p++)
         if (row->open[p]) m->log_sum[p] += log(ratio(row, p)), m->rows[p]++;
 }
 
 static void print_means(const Means *m)
 {
-    for (int p = 1; p < PEERS; p++)
+    for (int p = 1; peers[p]; p++)
         if (m->rows[p])
             printf("lstm, geometric mean of %d shapes: weft/%s %.2f\n", m->rows[p],
                    peers[p]->name, exp(m->log_sum[p] / m->rows[p]));
@@ -233,16 +244,9 @@ static void print_means(const Means *m)
 
 /* ---- a row ---- */
 
-static const char *equations(const char *cell)
-{
-    const Builtin *b = builtin_cells;
-    while (strcmp(b->name, cell) != 0) b++;
-    return b->text;
-}
-
 static void open_row(Row *row)
 {
-    for (int p = 0; p < PEERS; p++) {
+    for (int p = 0; peers[p]; p++) {
         Error err;
         row->open[p] = started[p] && peers[p]->open(&row->layer, &row->self[p], &err);
         if (p == 0 && !row->open[p]) {
@@ -254,14 +258,14 @@ static void open_row(Row *row)
 
 static void close_row(Row *row)
 {
-    for (int p = 0; p < PEERS; p++)
+    for (int p = 0; peers[p]; p++)
         if (row->open[p]) peers[p]->close(row->self[p]);
 }
 
 static bool time_row(Row *row)
 {
     for (int i = 0; i < ROUNDS; i++)
-        for (int p = 0; p < PEERS; p++)
+        for (int p = 0; peers[p]; p++)
             if (row->open[p]) {
                 row->seconds[p][i] = peers[p]->seconds(row->self[p], ROUND_SECONDS);
                 if (!(row->seconds[p][i] > 0)) return failed(row, p);
@@ -269,19 +273,29 @@ static bool time_row(Row *row)
     return true;
 }
 
+/* Numbers that every peer is given. */
+static void open_numbers(Layer *l)
+{
+    l->params = numbers(layer_params(l), 1, 1 / sqrtf((float)l->shape.H));
+    l->x = numbers(layer_inputs(l), 2, 1);
+    l->dy = numbers(layer_outputs(l), 3, 1);
+}
+
+static void close_numbers(Layer *l)
+{
+    free(l->params), free(l->x), free(l->dy);
+}
+
 static bool run_row(Row *row, double peak, Means *means)
 {
     Layer *const l = &row->layer;
-    float *const params = numbers(layer_params(l), 1, 1 / sqrtf((float)l->shape.H)),
-                 *const x = numbers(layer_inputs(l), 2, 1),
-                 *const dy = numbers(layer_outputs(l), 3, 1);
-    l->params = params, l->x = x, l->dy = dy;
+    if (!l->beside) open_numbers(l);
     open_row(row);
-    const bool good = agree(row) && time_row(row);
+    const bool good = (l->beside || agree(row)) && time_row(row);
     if (good) print_row(row, peak);
     if (good && strcmp(l->cell, "lstm") == 0 && !l->in_python) add_to_means(row, means);
     close_row(row);
-    free(params), free(x), free(dy);
+    if (!l->beside) close_numbers(l);
     return good;
 }
 
@@ -293,31 +307,26 @@ static bool wanted(const char *name, char *const *texts)
 }
 
 /* False: peers disagree or fail, or no row has this name. */
-static bool run_all(char *const *texts, double peak)
+static bool run_table(const Case *c, char *const *texts, double peak)
 {
     Means means = {0};
-    bool good = true;
-    int rows = 0;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (int s = cases[i].first; s < cases[i].end; s++) {
-            const Case *const c = &cases[i];
+    bool good = true, any = false;
+    for (; c->end; c++)
+        for (int s = c->first; s < c->end; s++) {
             const BenchShape *const shape = &bench_shapes[s];
-            Row row = {.layer = {.cell = c->cell,
-                                 .text = equations(c->cell),
-                                 .in_python = c->in_python,
-                                 .shape = *shape,
-                                 .gates = c->gates,
-                                 .biases = c->biases}};
-            snprintf(row.name, sizeof row.name, "%s%s/T:%d/B:%d/I:%d/H:%d", c->cell,
-                     c->in_python ? "_in_python" : "", shape->T, shape->B, shape->I,
-                     shape->H);
+            Row row = {.layer = c->layer};
+            row.layer.shape = *shape;
+            snprintf(row.name, sizeof row.name, "%s%s/T:%d/B:%d/I:%d/H:%d",
+                     c->layer.cell, c->layer.in_python ? "_in_python" : "", shape->T,
+                     shape->B, shape->I, shape->H);
             if (!wanted(row.name, texts)) continue;
-            if (rows++ == 0) print_head(peak);
+            if (!any) print_head(peak);
+            any = true;
             good &= run_row(&row, peak, &means);
         }
     print_means(&means);
-    if (!rows) fprintf(stderr, "weft-peers: no row has a name like this\n");
-    return good && rows;
+    if (!any) fprintf(stderr, "weft-peers: no row has a name like this\n");
+    return good && any;
 }
 
 /* ---- all ---- */
@@ -337,7 +346,7 @@ static void equal_terms(void)
 
 static void start_all(void)
 {
-    for (int p = 0; p < PEERS; p++) {
+    for (int p = 0; peers[p]; p++) {
         char version[256];
         Error err = {"not there when this was built"};
         started[p] = peers[p]->start && peers[p]->start(version, sizeof version, &err);
@@ -345,23 +354,43 @@ static void start_all(void)
     }
 }
 
+/* The words after the flags; NULL: stop with this status. */
+static char **parse(char **words, const Table **table, int *status)
+{
+    *table = &with_peers;
+    for (; *words && **words == '-'; words++) {
+        if (strcmp(*words, "--cells") == 0) {
+            *table = &with_builtin;
+            continue;
+        }
+        const bool help = strcmp(*words, "--help") == 0;
+        if (help)
+            fputs(usage, stdout);
+        else
+            fprintf(stderr, "weft-peers: %s is not known: --cells, --help\n", *words);
+        *status = help ? 0 : 2;
+        return NULL;
+    }
+    return words;
+}
+
 int main(int argc, char **argv)
 {
     char why[256];
+    const Table *table;
+    int status;
     (void)argc;
-    for (char **word = argv + 1; *word; word++) {
-        if (strcmp(*word, "--help") == 0) return fputs(usage, stdout), 0;
-        if (**word == '-')
-            return fprintf(stderr, "weft-peers: %s is not known: --help\n", *word), 2;
-    }
+    char **const texts = parse(argv + 1, &table, &status);
+    if (!texts) return status;
     if (!isa_select(NULL, why, sizeof why))
         return fprintf(stderr, "weft-peers: %s\n", why), 2;
     isa_flush();
     signal(SIGPIPE, SIG_IGN); /* a peer that ends is told by what it does not answer */
     equal_terms();
+    peers = table->peers;
     start_all();
-    const bool good = run_all(argv + 1, measure_peak(simd));
-    for (int p = 0; p < PEERS; p++)
+    const bool good = run_table(table->cases, texts, measure_peak(simd));
+    for (int p = 0; peers[p]; p++)
         if (peers[p]->stop) peers[p]->stop();
     return good ? 0 : 1;
 }

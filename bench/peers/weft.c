@@ -42,20 +42,29 @@ static void close_layer(void *self)
     free(b);
 }
 
-static bool open_layer(const Layer *l, void **self, Error *err)
+static bool open_cell(const char *cell, const Layer *l, void **self, Error *err)
 {
     StepBench *const b = calloc(1, sizeof *b);
     *self = b;
     if (!b) return error(err, "out of memory");
-    if (!step_bench_derive(b, l->cell, l->text, &l->shape, err) ||
-        !step_bench_open(b, err))
+    if (!step_bench_derive(b, cell, &l->shape, err) || !step_bench_open(b, err))
         return close_layer(b), false;
-    if (!l->params) return true; /* its own */
+    if (!l->params) return true;
     assert(b->step.params == layer_params(l));
     memcpy(b->params, l->params, layer_params(l) * sizeof(float));
     put(&b->chunk.x, &l->shape, l->shape.I, l->x);
     put(&b->chunk.dy, &l->shape, l->shape.H, l->dy);
     return true;
+}
+
+static bool open_layer(const Layer *l, void **self, Error *err)
+{
+    return open_cell(l->cell, l, self, err);
+}
+
+static bool open_beside(const Layer *l, void **self, Error *err)
+{
+    return open_cell(l->beside, l, self, err);
 }
 
 static void step(void *self)
@@ -79,3 +88,5 @@ static bool outcome(void *self, const Outcome *o)
 }
 
 const Peer peer_weft = {"weft", start, stop, open_layer, seconds, outcome, close_layer};
+const Peer peer_builtin = {"built-in", start,   stop,       open_beside,
+                           seconds,    outcome, close_layer};
