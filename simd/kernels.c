@@ -9,14 +9,12 @@ double ISA(peak)(int turns, float *sink)
 {
     const vf a = v_set(0.999f), b = v_set(0.001f);
     vf c[CHAINS];
-    _Pragma("GCC unroll 16") for (int i = 0; i < CHAINS; i++) c[i] = v_set((float)i);
+    UNROLL for (int i = 0; i < CHAINS; i++) c[i] = v_set((float)i);
     for (int turn = 0; turn < turns; turn++)
-        _Pragma("GCC unroll 16") for (int i = 0; i < CHAINS; i++) c[i] =
-            v_fma(c[i], a, b);
+        UNROLL for (int i = 0; i < CHAINS; i++) c[i] = v_fma(c[i], a, b);
 
     vf total = v_zero();
-    _Pragma("GCC unroll 16") for (int i = 0; i < CHAINS; i++) total =
-        v_add(total, c[i]);
+    UNROLL for (int i = 0; i < CHAINS; i++) total = v_add(total, c[i]);
     v_keep(sink, total, 1);
     return 2.0 * LANES * CHAINS * turns;
 }

@@ -33,6 +33,14 @@
 
 #include "kernels.h"
 
+/* Before a loop of constant length, 16 at most: arrays that it walks stay in registers.
+ * Each compiler goes by its own words only. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
 #if LANES == 16
 #include "lanes_avx512.h"
 #elif LANES == 8

@@ -74,19 +74,19 @@ static inline void v_keep(float *p, vf v, int n)
 static inline void v_transpose(vf r[8])
 {
     vf s[8];
-    _Pragma("GCC unroll 4") for (int i = 0; i < 8; i += 2)
+    UNROLL for (int i = 0; i < 8; i += 2)
     {
         s[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
         s[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
     }
-    _Pragma("GCC unroll 2") for (int i = 0; i < 8; i += 4)
+    UNROLL for (int i = 0; i < 8; i += 4)
     {
         r[i] = _mm256_shuffle_ps(s[i], s[i + 2], 0x44);
         r[i + 1] = _mm256_shuffle_ps(s[i], s[i + 2], 0xee);
         r[i + 2] = _mm256_shuffle_ps(s[i + 1], s[i + 3], 0x44);
         r[i + 3] = _mm256_shuffle_ps(s[i + 1], s[i + 3], 0xee);
     }
-    _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++)
+    UNROLL for (int i = 0; i < 4; i++)
     {
         const vf low = r[i], high = r[i + 4];
         r[i] = _mm256_permute2f128_ps(low, high, 0x20);

@@ -56,26 +56,26 @@ static inline float v_sum(vf v)
 static inline void v_transpose(vf r[16])
 {
     vf s[16];
-    _Pragma("GCC unroll 8") for (int i = 0; i < 16; i += 2)
+    UNROLL for (int i = 0; i < 16; i += 2)
     {
         s[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
         s[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
     }
-    _Pragma("GCC unroll 4") for (int i = 0; i < 16; i += 4)
+    UNROLL for (int i = 0; i < 16; i += 4)
     {
         r[i] = _mm512_shuffle_ps(s[i], s[i + 2], 0x44);
         r[i + 1] = _mm512_shuffle_ps(s[i], s[i + 2], 0xee);
         r[i + 2] = _mm512_shuffle_ps(s[i + 1], s[i + 3], 0x44);
         r[i + 3] = _mm512_shuffle_ps(s[i + 1], s[i + 3], 0xee);
     }
-    _Pragma("GCC unroll 4") for (int i = 0; i < 4; i++)
+    UNROLL for (int i = 0; i < 4; i++)
     {
         s[i] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0x88);
         s[i + 4] = _mm512_shuffle_f32x4(r[i], r[i + 4], 0xdd);
         s[i + 8] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0x88);
         s[i + 12] = _mm512_shuffle_f32x4(r[i + 8], r[i + 12], 0xdd);
     }
-    _Pragma("GCC unroll 8") for (int i = 0; i < 8; i++)
+    UNROLL for (int i = 0; i < 8; i++)
     {
         r[i] = _mm512_shuffle_f32x4(s[i], s[i + 8], 0x88);
         r[i + 8] = _mm512_shuffle_f32x4(s[i], s[i + 8], 0xdd);

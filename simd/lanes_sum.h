@@ -6,7 +6,7 @@
 
 #include "lanes.h"
 
-#define EACH_OF_SIXTEEN(i) _Pragma("GCC unroll 16") for (int i = 0; i < 16 / LANES; i++)
+#define EACH_OF_SIXTEEN(i) UNROLL for (int i = 0; i < 16 / LANES; i++)
 
 typedef struct Sixteen {
     vf v[16 / LANES];
@@ -23,9 +23,8 @@ INLINE Sixteen sixteen_zero(void)
  * lanes. */
 INLINE float sixteen_tree(Sixteen s)
 {
-    _Pragma("GCC unroll 4") for (int width = 8 / LANES; width; width /= 2)
-        _Pragma("GCC unroll 16") for (int i = 0; i < width; i++)
-            s.v[i] = v_add(s.v[i], s.v[i + width]);
+    UNROLL for (int width = 8 / LANES; width; width /= 2)
+        UNROLL for (int i = 0; i < width; i++) s.v[i] = v_add(s.v[i], s.v[i + width]);
     return v_sum(s.v[0]);
 }
 

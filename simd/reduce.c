@@ -93,11 +93,11 @@ INLINE void columns(int vectors, int rows, int n, int width, const float *a,
                     const float *b, float *y)
 {
     vf s[4];
-    _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++) s[v] = v_zero();
+    UNROLL for (int v = 0; v < vectors; v++) s[v] = v_zero();
     for (int i = 0; i < rows; i++, a += width)
-        _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++) s[v] =
+        UNROLL for (int v = 0; v < vectors; v++) s[v] =
             v_fma(v_load(a + v * LANES), v_set(b[i]), s[v]);
-    _Pragma("GCC unroll 4") for (int v = 0; v < vectors; v++)
+    UNROLL for (int v = 0; v < vectors; v++)
         v_keep(y + v * LANES, s[v], lanes_of(n - v * LANES));
 }
 
