@@ -21,6 +21,13 @@ INLINE void strip(const Map *m, int operands, Operation f)
         float *y = m->y + m->y_row * (size_t)r;
         int left = m->n;
 
+        for (; left >= 2 * LANES; left -= 2 * LANES) {
+            const vf first = apply(operands, f, a, b, c);
+            const vf second = apply(operands, f, a + LANES, b + LANES, c + LANES);
+            v_store(y, first);
+            v_store(y + LANES, second);
+            a += 2 * LANES, b += 2 * LANES, c += 2 * LANES, y += 2 * LANES;
+        }
         for (; left >= LANES; left -= LANES) {
             v_store(y, apply(operands, f, a, b, c));
             a += LANES, b += LANES, c += LANES, y += LANES;
