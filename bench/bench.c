@@ -154,8 +154,15 @@ static void name_gemm(void)
 static void run_gradient(void *context)
 {
     const Work *const w = context;
-    w->simd->gradient(w->n, w->k, w->m, w->at[0], row_of(w->n), w->at[1], row_of(w->k),
-                      w->at[2], (size_t)w->k, w->at[3]);
+    const Gradient job = {.n = w->n,
+                          .k = w->k,
+                          .d = w->at[0],
+                          .d_row = row_of(w->n),
+                          .x = w->at[1],
+                          .x_row = row_of(w->k),
+                          .dw = w->at[2],
+                          .dw_row = (size_t)w->k};
+    w->simd->gradient(w->m, 1, &job, w->at[3]);
 }
 
 static void name_gradient_of(int n, int k, int rows)

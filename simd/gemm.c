@@ -11,11 +11,12 @@
 
 #include <stdbool.h>
 
-#define EACH(i, n) _Pragma("GCC unroll 16") for (int i = 0; i < (n); i++)
+#define EACH(i, n) UNROLL for (int i = 0; i < (n); i++)
 
 enum {
     PANEL = TILE_VECTORS * LANES,
     BLOCK = 48 * 1024, /* floats of A that a block of rows may have: they stay in L2 */
+    CUT = 256,         /* rows of B that are taken at once */
     DEPTH = 256,       /* rows of d and x that a block of a gradient has, ... */
     AHEAD = 8,
     STRIP = 16 * TILE_ROWS /* ... and columns of d: 192 KiB of L2 at most */
@@ -25,11 +26,14 @@ typedef struct Tile {
     int k;
     const float *a; /* A[i][p] = a[i * a_row + p * a_col] */
     size_t a_row, a_col;
-    const float *b; /* [k][PANEL] */
+    const float *b; /* [k][PANEL]; a wide tile's second one is `panel` floats on */
+    size_t panel;
     const float *d; /* [rows][d_row]; NULL: 0 */
     size_t d_row;
     float *c; /* [rows][c_row] */
     size_t c_row;
+    const float *next; /* asked for while k runs, `step` floats at a time: what the */
+    int step;          /* tiles after this one will read; 0: nothing */
 } Tile;
 
 /* All but the loop over k is unrolled, for `rows` and `panels` are constants where this
@@ -38,8 +42,9 @@ INLINE void tile(const int rows, const int panels, const Tile *t)
 {
     const int vectors = panels * TILE_VECTORS;
     const size_t a_row = t->a_row, a_col = t->a_col, c_row = t->c_row, d_row = t->d_row;
-    const size_t panel = (size_t)t->k * PANEL;
-    const float *a = t->a, *b = t->b, *const d = t->d;
+    const size_t panel = t->panel;
+    const float *a = t->a, *b = t->b, *next = t->next, *const d = t->d;
+    const int step = t->step;
     float *const c = t->c;
     vf s[TILE_ROWS * TILE_VECTORS], x[2 * TILE_VECTORS];
 
@@ -48,7 +53,8 @@ INLINE void tile(const int rows, const int panels, const Tile *t)
         s[i * vectors + v] = d ? v_load(d + (size_t)i * d_row + v * LANES) : v_zero();
     }
 
-    for (int p = t->k; p > 0; p--, a += a_col, b += PANEL) {
+    for (int p = t->k; p > 0; p--, a += a_col, b += PANEL, next += step) {
+        __builtin_prefetch(next, 0, 2);
         EACH(v, vectors)
         {
             const size_t at = (size_t)(v / TILE_VECTORS) * panel;
@@ -143,26 +149,37 @@ static int ceiling(int n, int unit)
     return (n + unit - 1) / unit;
 }
 
-/* Columns j on, one panel or a wide tile, against all rows of g. */
+/* Columns j on, one panel or a wide tile, against all rows of g. Rows of B are taken
+ * about CUT at a time: they stay in L1 for all tiles, and the next ones are asked for. */
 static void columns(const Gemm *g, int j, bool wide)
 {
-    const int parts = ceiling(g->m, TILE_ROWS);
-    for (int part = 0; part < parts; part++) {
-        const size_t i = (size_t)cut(g->m, part, parts);
-        const int rows = cut(g->m, part + 1, parts) - (int)i;
-        const Tile t = {.k = g->k,
-                        .a = g->a + i * g->a_row,
-                        .a_row = g->a_row,
-                        .a_col = g->a_col,
-                        .b = g->b + (size_t)j * (size_t)g->k,
-                        .d = g->d ? g->d + i * g->d_row + j : NULL,
-                        .d_row = g->d_row,
-                        .c = g->c + i * g->c_row + j,
-                        .c_row = g->c_row};
-        if (wide)
-            wide_tiles[rows](&t);
-        else
-            run(rows, g->n - j, &t);
+    const int parts = ceiling(g->m, TILE_ROWS), step = ceiling(PANEL, parts);
+    const int cuts = g->k > CUT ? (g->k + CUT / 2) / CUT : 1;
+    for (int c = 0; c < cuts; c++) {
+        const int p = cut(g->k, c, cuts), k = cut(g->k, c + 1, cuts) - p;
+        const float *const b = g->b + (size_t)j * (size_t)g->k + (size_t)p * PANEL;
+        for (int part = 0; part < parts; part++) {
+            const size_t i = (size_t)cut(g->m, part, parts);
+            const int rows = cut(g->m, part + 1, parts) - (int)i;
+            float *const to = g->c + i * g->c_row + j;
+            Tile t = {.k = k,
+                      .a = g->a + i * g->a_row + (size_t)p * g->a_col,
+                      .a_row = g->a_row,
+                      .a_col = g->a_col,
+                      .b = b,
+                      .panel = (size_t)g->k * PANEL,
+                      .d = to,
+                      .d_row = g->c_row,
+                      .c = to,
+                      .c_row = g->c_row,
+                      .next = b + (size_t)k * PANEL + (size_t)(part * step * k),
+                      .step = step};
+            if (c == 0) t.d = g->d ? g->d + i * g->d_row + j : NULL, t.d_row = g->d_row;
+            if (wide)
+                wide_tiles[rows](&t);
+            else
+                run(rows, g->n - j, &t);
+        }
     }
 }
 
@@ -194,10 +211,18 @@ size_t ISA(packed)(int n, int k)
     return (size_t)ceiling(n, PANEL) * PANEL * (size_t)k;
 }
 
-static void pack_rows(int n, int k, const float *w, size_t w_k, float *to)
+/* Row by row, for they are in the order of memory. */
+static void pack_rows(int n, int k, const float *w, size_t w_k, float *packed)
 {
-    for (int p = 0; p < k; p++, w += w_k, to += PANEL) EACH(v, TILE_VECTORS)
-    v_store(to + v * LANES, v_part(w + v * LANES, lanes_of(n - v * LANES)));
+    for (int p = 0; p < k; p++, w += w_k)
+        for (int j = 0; j < n; j += PANEL) {
+            float *const to = packed + (size_t)j * (size_t)k + (size_t)p * PANEL;
+            EACH(v, TILE_VECTORS)
+            {
+                const int at = j + v * LANES;
+                v_store(to + v * LANES, v_part(w + at, lanes_of(n - at)));
+            }
+        }
 }
 
 /* Squares of LANES x LANES, from columns j that are rows of w. */
@@ -226,29 +251,32 @@ static void pack_any(int n, int k, const float *w, size_t w_n, size_t w_k, float
 
 void ISA(pack)(int n, int k, const float *w, size_t w_n, size_t w_k, float *packed)
 {
+    if (w_n == 1) {
+        pack_rows(n, k, w, w_k, packed);
+        return;
+    }
     for (int j = 0; j < n; j += PANEL) {
         const int columns = n - j < PANEL ? n - j : PANEL;
         const float *const from = w + (size_t)j * w_n;
         float *const to = packed + (size_t)j * (size_t)k;
-        if (w_n == 1)
-            pack_rows(columns, k, from, w_k, to);
-        else if (w_k == 1)
+        if (w_k == 1)
             pack_turned(columns, k, from, w_n, to);
         else
             pack_any(columns, k, from, w_n, w_k, to);
     }
 }
 
-/* Gradients: DEPTH rows at a time, x packed as a B, and STRIP columns of d as an A. */
+/* Gradients: DEPTH rows at a time, each x packed once as a B, and STRIP columns of each
+ * d as an A for all x that it meets. */
 
 size_t ISA(gradient_scratch)(int k)
 {
     return ISA(packed)(k, DEPTH) + DEPTH * STRIP + STRIP / TILE_ROWS * LANES;
 }
 
-/* n <= STRIP rows of dw, from `depth` rows of d and of x, which is packed. */
+/* n <= STRIP rows of dw, from `depth` rows of d. */
 typedef struct Strip {
-    int n, k, depth, parts;
+    int n, depth, parts;
     int at[STRIP / TILE_ROWS + 1]; /* where the tiles begin */
     float *columns;                /* d as [parts][depth][TILE_ROWS], and some room */
 } Strip;
@@ -273,43 +301,91 @@ static void pack_columns(const Strip *s, const float *d, size_t d_row)
 }
 
 /* A panel of x stays in L1 while the columns of d come from L2. */
-static void strip_gradient(const Strip *s, const float *x, float *dw, size_t dw_row)
+static void strip_gradient(const Strip *s, int k, const float *x, float *dw,
+                           size_t dw_row)
 {
-    for (int j = 0; j < s->k; j += PANEL)
+    const int step = ceiling(PANEL, s->parts);
+    for (int j = 0; j < k; j += PANEL)
         for (int part = 0; part < s->parts; part++) {
             const int i = s->at[part], rows = s->at[part + 1] - i;
+            const float *const b = x + (size_t)j * (size_t)s->depth;
             float *const to = dw + (size_t)i * dw_row + j;
             const Tile t = {.k = s->depth,
                             .a = columns_of(s, part),
                             .a_row = 1,
                             .a_col = TILE_ROWS,
-                            .b = x + (size_t)j * (size_t)s->depth,
+                            .b = b,
                             .d = to,
                             .d_row = dw_row,
                             .c = to,
-                            .c_row = dw_row};
+                            .c_row = dw_row,
+                            .next = b + s->depth * (PANEL + part * step),
+                            .step = step};
             fetch(rows, to + (size_t)rows * dw_row, dw_row);
-            run(rows, s->k - j, &t);
+            run(rows, k - j, &t);
         }
 }
 
-void ISA(gradient)(int n, int k, int rows, const float *d, size_t d_row, const float *x,
-                   size_t x_row, float *dw, size_t dw_row, float *scratch)
+/* What a call works out before it begins: for each job, the first that has its d, the
+ * first that has its x, and where that is packed. */
+typedef struct Sharing {
+    int d[GRADIENT_JOBS], x[GRADIENT_JOBS];
+    size_t at[GRADIENT_JOBS], end;
+} Sharing;
+
+static void find_sharing(Sharing *s, int count, const Gradient *jobs)
 {
-    const int strips = ceiling(n, STRIP);
-    for (int r = 0; r < rows; r += DEPTH, d += DEPTH * d_row, x += DEPTH * x_row) {
-        const int depth = rows - r < DEPTH ? rows - r : DEPTH;
-        ISA(pack)(k, depth, x, 1, x_row, scratch);
-        for (int part = 0; part < strips; part++) {
-            const int i = cut(n, part, strips);
-            Strip s = {.n = cut(n, part + 1, strips) - i,
-                       .k = k,
-                       .depth = depth,
-                       .columns = scratch + ISA(packed)(k, DEPTH)};
-            s.parts = ceiling(s.n, TILE_ROWS);
-            for (int t = 0; t <= s.parts; t++) s.at[t] = cut(s.n, t, s.parts);
-            pack_columns(&s, d + i, d_row);
-            strip_gradient(&s, scratch, dw + (size_t)i * dw_row, dw_row);
+    s->end = 0;
+    for (int i = 0; i < count; i++) {
+        int d = 0, x = 0;
+        while (jobs[d].d != jobs[i].d || jobs[d].n != jobs[i].n) d++;
+        while (jobs[x].x != jobs[i].x || jobs[x].k != jobs[i].k) x++;
+        s->d[i] = d, s->x[i] = x;
+        s->at[i] = x < i ? s->at[x] : s->end;
+        if (x == i && jobs[i].x) s->end += ISA(packed)(jobs[i].k, DEPTH);
+    }
+}
+
+/* All jobs that have the d of this one, for rows [r, r + depth). */
+static void gradients_of_d(int count, const Gradient *jobs, const Sharing *shared,
+                           int job, int r, int depth, float *scratch)
+{
+    const int n = jobs[job].n, strips = ceiling(n, STRIP);
+    const size_t d_row = jobs[job].d_row;
+    const float *const d = jobs[job].d + (size_t)r * d_row;
+    for (int part = 0; part < strips; part++) {
+        const int i = cut(n, part, strips);
+        Strip s = {.n = cut(n, part + 1, strips) - i,
+                   .depth = depth,
+                   .columns = scratch + shared->end};
+        s.parts = ceiling(s.n, TILE_ROWS);
+        for (int t = 0; t <= s.parts; t++) s.at[t] = cut(s.n, t, s.parts);
+        pack_columns(&s, d + i, d_row);
+        for (int other = job; other < count; other++) {
+            const Gradient *const g = &jobs[other];
+            float *const dw = g->dw + (size_t)i * g->dw_row;
+            if (shared->d[other] != job) continue;
+            if (g->x)
+                strip_gradient(&s, g->k, scratch + shared->at[other], dw, g->dw_row);
+            else
+                ISA(sum_rows)(depth, s.n, d + i, d_row, dw);
         }
+    }
+}
+
+void ISA(gradient)(int rows, int count, const Gradient *jobs, float *scratch)
+{
+    Sharing shared;
+    find_sharing(&shared, count, jobs);
+    for (int r = 0; r < rows; r += DEPTH) {
+        const int depth = rows - r < DEPTH ? rows - r : DEPTH;
+        for (int i = 0; i < count; i++)
+            if (jobs[i].x && shared.x[i] == i)
+                ISA(pack)
+                (jobs[i].k, depth, jobs[i].x + (size_t)r * jobs[i].x_row, 1,
+                 jobs[i].x_row, scratch + shared.at[i]);
+        for (int i = 0; i < count; i++)
+            if (shared.d[i] == i)
+                gradients_of_d(count, jobs, &shared, i, r, depth, scratch);
     }
 }

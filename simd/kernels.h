@@ -17,8 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LANES_MAX 16  /* floats in the widest vector: rows are padded to it */
-#define SUM_BLOCK 256 /* elements of a reduction that share sixteen running sums */
+#define LANES_MAX     16  /* floats in the widest vector: rows are padded to it */
+#define SUM_BLOCK     256 /* elements of a reduction that share sixteen running sums */
+#define GRADIENT_JOBS 64  /* of one call of gradient, at most */
 
 /* Elementwise: y[r][j] = f(a[r][j], b[r][j], c[r][j]), r < rows, j < n.
  * Grouped (sum, expand, outer, ...): n = groups * m * inner in the largest operand.
@@ -42,6 +43,16 @@ typedef struct Gemm {
     float *c;
     size_t c_row;
 } Gemm;
+
+/* dw[i][j] += chain over r ascending of d[r][i] x[r][j], i < n, j < k. A bias has x
+ * NULL, k and dw_row 1: dw[i] += d[r][i]. */
+typedef struct Gradient {
+    int n, k;
+    const float *d, *x;
+    size_t d_row, x_row;
+    float *dw;
+    size_t dw_row;
+} Gradient;
 
 /* What the optimisers need; the products are made in double by the caller, once. */
 typedef struct UpdateRates {
@@ -100,12 +111,11 @@ typedef struct UpdateRates {
     X(void, pack,                                                                      \
       (int n, int k, const float *w, size_t w_n, size_t w_k, float *packed))           \
     X(void, gemm, (const Gemm *g))                                                     \
-    /* dw[i][j] += chain over r ascending of d[r][i] x[r][j], i < n, j < k, r < rows.  \
-     * scratch: gradient_scratch(k) floats. */                                         \
+    /* All jobs over the same rows: a d or an x that several share is packed once.     \
+     * scratch: gradient_scratch(k) floats, k the sum over all different x of          \
+     * `panel`s of their k. */                                                         \
     X(size_t, gradient_scratch, (int k))                                               \
-    X(void, gradient,                                                                  \
-      (int n, int k, int rows, const float *d, size_t d_row, const float *x,           \
-       size_t x_row, float *dw, size_t dw_row, float *scratch))                        \
+    X(void, gradient, (int rows, int count, const Gradient *jobs, float *scratch))     \
     /* y[j] += a[r][j], r ascending, j < n. */                                         \
     X(void, sum_rows, (int rows, int n, const float *a, size_t a_row, float *y))       \
     /* y[r][j] = d[j] + table[symbol[r]][j]; d NULL: 0. */                             \

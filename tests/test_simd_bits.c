@@ -63,7 +63,16 @@ static uint64_t product_bits(const Kernels *k)
                     .b = b,
                     .c = y,
                     .c_row = INNER});
-    k->gradient(ROWS, INNER, K, a, ROWS, w, INNER, y, INNER, scratch);
+    k->gradient(K, 1,
+                &(Gradient){.n = ROWS,
+                            .k = INNER,
+                            .d = a,
+                            .d_row = ROWS,
+                            .x = w,
+                            .x_row = INNER,
+                            .dw = y,
+                            .dw_row = INNER},
+                scratch);
     return digest(start, y, ROWS * INNER);
 }
 

@@ -125,58 +125,91 @@ Test(simd_gemm, no_cut_changes_a_bit)
 
 /* ---- gradients ---- */
 
-typedef struct Gradient {
-    int n, k, rows;
-    const float *d, *x;
-    size_t d_row, x_row, dw_row;
-} Gradient;
+/* Two d and two x, each pair once, and the sums of each d; y holds one dw after
+ * another, each a block of `block` floats. */
+typedef struct Gradients {
+    int rows, n[2], k[2];
+    const float *d[2], *x[2];
+    size_t d_row, x_row, dw_row, block;
+} Gradients;
+
+enum { JOBS = 6 };
+
+static Gradient job_of(const Gradients *g, int job, float *y)
+{
+    const int d = job % 2, x = job / 2; /* x 2: a bias */
+    return (Gradient){.n = g->n[d],
+                      .k = x < 2 ? g->k[x] : 1,
+                      .d = g->d[d],
+                      .d_row = g->d_row,
+                      .x = x < 2 ? g->x[x] : NULL,
+                      .x_row = g->x_row,
+                      .dw = y + (size_t)job * g->block,
+                      .dw_row = x < 2 ? g->dw_row : 1};
+}
 
 static void run_gradient(const Kernels *k, const void *context, float *y)
 {
-    const Gradient *const g = context;
-    k->gradient(g->n, g->k, g->rows, g->d, g->d_row, g->x, g->x_row, y, g->dw_row,
-                floats(k->gradient_scratch(g->k)));
+    const Gradients *const g = context;
+    Gradient jobs[JOBS];
+    for (int i = 0; i < JOBS; i++) jobs[i] = job_of(g, i, y);
+    const int panels =
+        (g->k[0] + k->panel - 1) / k->panel + (g->k[1] + k->panel - 1) / k->panel;
+    k->gradient(g->rows, JOBS, jobs, floats(k->gradient_scratch(panels * k->panel)));
+}
+
+/* A product it is: A[i][r] = d[r][i], B[r][j] = x[r][j], or 1. */
+static void check_job(Draw kind, const Gradients *g, int job, const float *before,
+                      const float *y)
+{
+    const Gradient j = job_of(g, job, NULL);
+    const size_t at = (size_t)job * g->block;
+    float *const x = floats((size_t)g->rows * (size_t)j.k);
+    for (int r = 0; r < g->rows; r++)
+        for (int i = 0; i < j.k; i++)
+            x[r * j.k + i] = j.x ? j.x[(size_t)r * j.x_row + (size_t)i] : 1;
+    const Gemm p = {.m = j.n,
+                    .n = j.k,
+                    .k = g->rows,
+                    .a = j.d,
+                    .a_row = 1,
+                    .a_col = j.d_row,
+                    .d = before + at,
+                    .d_row = j.dw_row};
+    for (size_t i = 0; i < g->block; i++) {
+        const int r = (int)(i / j.dw_row), c = (int)(i % j.dw_row);
+        const bool ours = r < j.n && c < j.k;
+        const float got = y[at + i],
+                    want = ours ? chain_gemm(&p, x, r, c) : before[at + i];
+        cr_assert(same(&got, &want, 1), "job %d, %d %d %d [%d][%d]: %a, not %a", job,
+                  j.n, j.k, g->rows, r, c, (double)got, (double)want);
+        cr_assert(!ours || kind != ORDINARY ||
+                  sum_holds(reference_gemm(&p, x, r, c), got));
+    }
 }
 
 static void check_gradient(Draw kind, int n, int k, int rows)
 {
-    Gradient g = {.n = n, .k = k, .rows = rows};
-    g.d_row = (size_t)n + 3, g.x_row = (size_t)k + 1, g.dw_row = (size_t)k + 7;
-    g.d = drawn(kind, 1, (size_t)rows * g.d_row);
-    g.x = drawn(kind, 2, (size_t)rows * g.x_row);
-    const float *const before = drawn(kind, 3, (size_t)n * g.dw_row);
+    Gradients g = {.rows = rows, .n = {n, n + 3}, .k = {k, k + 1}};
+    g.d_row = (size_t)n + 6, g.x_row = (size_t)k + 2, g.dw_row = (size_t)k + 7;
+    g.block = g.dw_row * (size_t)(n + 3);
+    for (int i = 0; i < 2; i++) {
+        g.d[i] = drawn(kind, 1 + (uint64_t)i, (size_t)rows * g.d_row);
+        g.x[i] = drawn(kind, 3 + (uint64_t)i, (size_t)rows * g.x_row);
+    }
+    const int all = (int)g.block * JOBS;
+    const float *const before = drawn(kind, 5, (size_t)all);
     const float *const y =
-        on_every_set("gradient", run_gradient, &g, n, k, g.dw_row, before);
-
-    /* A product it is: A[i][r] = d[r][i], B[r][j] = x[r][j]. */
-    float *const x = floats((size_t)rows * (size_t)k);
-    for (int r = 0; r < rows; r++)
-        memcpy(x + (size_t)r * (size_t)k, g.x + (size_t)r * g.x_row,
-               (size_t)k * sizeof *x);
-    const Gemm p = {.m = n,
-                    .n = k,
-                    .k = rows,
-                    .a = g.d,
-                    .a_row = 1,
-                    .a_col = g.d_row,
-                    .d = before,
-                    .d_row = g.dw_row};
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j < k; j++) {
-            const float got = y[(size_t)i * g.dw_row + (size_t)j],
-                        want = chain_gemm(&p, x, i, j);
-            cr_assert(same(&got, &want, 1), "gradient %d %d %d [%d][%d]: %a, not %a", n,
-                      k, rows, i, j, (double)got, (double)want);
-            cr_assert(kind != ORDINARY || sum_holds(reference_gemm(&p, x, i, j), got));
-        }
+        on_every_set("gradient", run_gradient, &g, 1, all, (size_t)all, before);
+    for (int i = 0; i < JOBS; i++) check_job(kind, &g, i, before, y);
     floats_free();
 }
 
 Test(simd_gemm, a_gradient_is_one_chain_over_rows)
 {
-    static const int ns[] = {1, 5, 12, 13, 25, 49}, ks[] = {1, 7, 16, 33, 67};
+    static const int ns[] = {1, 5, 12, 13, 25, 49, 199}, ks[] = {1, 7, 16, 33, 67};
     static const int rows[] = {1, 3, 64, 255, 256, 257, 600};
-    for (size_t n = 0; n < 6; n += small() ? 2 : 1)
+    for (size_t n = 0; n < 7; n += small() ? 2 : 1)
         for (size_t k = 0; k < 5; k += small() ? 3 : 1)
             for (size_t r = 0; r < 7; r += small() ? 5 : 1)
                 check_gradient(ORDINARY, ns[n], ks[k], rows[r]);

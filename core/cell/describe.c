@@ -312,7 +312,7 @@ static void write_text(const Cell *cell, const Graph *g, FILE *out)
 bool describe_graph(const Cell *cell, const Graph *g, FILE *out, Error *err)
 {
     Program *program;
-    if (!lower(g, true, true, false, &program, err)) return false;
+    if (!lower(g, true, true, false, false, &program, err)) return false;
     Description d = {.graph = g, .out = out};
     d.label = calloc((size_t)g->nodes, sizeof *d.label);
     d.uses = calloc((size_t)g->nodes, sizeof *d.uses);

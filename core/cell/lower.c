@@ -18,7 +18,7 @@ typedef struct Lowering {
     int *order;   /* lines in the order of execution */
     int ordered;
     int *position; /* [lines]: in order */
-    bool symbols;
+    bool symbols, wide;
 } Lowering;
 
 static int count_of(const Lowering *l, int line)
@@ -67,13 +67,15 @@ static bool is_root(const Lowering *l, int line)
 }
 
 /* A cheap value made before the loop, but only for it (or for after), is made there: no
- * trip through memory. */
+ * trip through memory. A product too, where a step has rows enough for full speed. */
 static void sink(Lowering *l, int line)
 {
     const Line *const at = &l->list.line[line];
     const Phase before = at->backward ? BACKWARD_BEFORE : FORWARD_BEFORE;
     if (l->phase[line] != before || is_root(l, line)) return;
-    if (!op_is_cheap(at->node.op) && at->node.op != OP_MASK && at->node.op != OP_EXPAND)
+    const Op op = at->node.op;
+    if (!op_is_cheap(op) && op != OP_MASK && op != OP_EXPAND &&
+        !(op == OP_PRODUCT && l->wide))
         return;
     Phase to = PHASE_NONE;
     for (int i = line + 1; i < l->list.lines; i++) {
@@ -455,19 +457,21 @@ static void emit_gradients(Lowering *l)
     Program *const p = l->program;
     for (int i = 0; i < l->list.gradients; i++) {
         const ParamGradient *const from = &l->list.gradient[i];
-        GradientJob job = {.param = from->param,
-                           .d = l->value[from->d],
-                           .x = from->x < 0 ? -1 : l->value[from->x],
-                           .transposed = from->transposed,
-                           .G = 1};
+        const bool swap = from->transposed; /* y = M^T a: dM[r][k] = a[r] d[k] */
+        const int d = swap ? from->x : from->d, x = swap ? from->d : from->x;
         const int all = shape_count(&p->param[from->param].shape);
-        job.R = all;
-        if (from->x >= 0) {
-            const int y = count_of(l, from->d), a = count_of(l, from->x);
-            job.G = (int)((int64_t)a * y / all);
-            job.R = (from->transposed ? a : y) / job.G;
-            job.K = (from->transposed ? y : a) / job.G;
-            job.table = l->symbols && l->list.line[from->x].node.op == OP_INPUT;
+        GradientJob job = {.param = from->param,
+                           .d = l->value[d],
+                           .x = x < 0 ? -1 : l->value[x],
+                           .G = 1,
+                           .R = all,
+                           .K = 1};
+        if (x >= 0) {
+            const int64_t columns = count_of(l, x), rows = count_of(l, d);
+            job.G = (int)(columns * rows / all);
+            job.R = (int)rows / job.G;
+            job.K = (int)columns / job.G;
+            job.table = l->symbols && l->list.line[x].node.op == OP_INPUT;
         }
         p->gradient[p->gradients++] = job;
     }
@@ -607,10 +611,10 @@ static bool fill(Lowering *l, Error *err)
     return !l->symbols || check_symbols(l, err);
 }
 
-bool lower(const Graph *graph, bool training, bool dinput, bool symbols,
+bool lower(const Graph *graph, bool training, bool dinput, bool symbols, bool wide,
            Program **program, Error *err)
 {
-    Lowering l = {.graph = graph, .symbols = symbols};
+    Lowering l = {.graph = graph, .symbols = symbols, .wide = wide};
     if (!rewrite(graph, training, dinput && !symbols, symbols, &l.list, err))
         return false;
     Program *const p = l.program = calloc(1, sizeof *p);

@@ -73,13 +73,12 @@ typedef struct Pack {
     int G, n, k;
 } Pack;
 
-/* dM += sum over rows of d x^T (or bias: of d). */
+/* dM [G][R][K] += sum over rows of d x^T, head by head; a bias: [R] += sum of d. */
 typedef struct GradientJob {
     int param;
     int d, x; /* values; x -1: bias */
     int G, R, K;
-    bool transposed; /* y = M^T x */
-    bool table;      /* x is symbols */
+    bool table; /* x is symbols */
 } GradientJob;
 
 typedef struct Program {
@@ -115,8 +114,9 @@ typedef struct Program {
 } Program;
 
 /* training: the backward phases too; dinput: with the gradient of x; symbols: x is
- * one-hot and products with it are look-ups (an error where x is used otherwise). */
-bool lower(const Graph *graph, bool training, bool dinput, bool symbols,
+ * one-hot and products with it are look-ups (an error where x is used otherwise); wide:
+ * a step has so many rows that its products need no rows of other steps. */
+bool lower(const Graph *graph, bool training, bool dinput, bool symbols, bool wide,
            Program **program, Error *err);
 void program_close(Program *program);
 

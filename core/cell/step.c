@@ -10,13 +10,14 @@
 #include <assert.h>
 #include <string.h>
 
-#define BEFORE_ROWS 128 /* a matrix product is at full speed from about 64 rows on */
+#define BEFORE_ROWS 128
+#define WIDE_ROWS   48 /* from here on a matrix product is at full speed */
 
 bool step_open(const Graph *graph, const StepShape *shape, Step *step, Error *err)
 {
     *step = (Step){.shape = *shape};
-    if (!lower(graph, shape->training, shape->dinput, shape->symbols, &step->program,
-               err))
+    if (!lower(graph, shape->training, shape->dinput, shape->symbols,
+               shape->B >= WIDE_ROWS, &step->program, err))
         return false;
     if (step->program->values > VALUES_MAX) {
         const int values = step->program->values;

@@ -3,35 +3,57 @@
 
 #include <assert.h>
 
-static void add_product(const Run *r, const GradientJob *j, int first, int end,
-                        float *dm, float *scratch)
+/* A job for head g, and rows [first, end) of its part of dM. */
+static Gradient job_of(const Run *r, const GradientJob *j, int g, int first, int end,
+                       float *grads)
 {
-    const At *d = &r->value[j->d], *x = &r->value[j->x];
-    const int B = r->step->shape.B, T = r->chunk->T;
-    const bool flat = is_flat(d->step, d->row, B) && is_flat(x->step, x->row, B);
-    if (j->transposed) { /* y = M^T a: dM[r][k] = a[r] d[k] */
-        const At *const swap = d;
-        d = x;
-        x = swap;
-    }
-    for (int t = 0; t < (flat ? 1 : T); t++)
-        for (int g = 0; g < j->G; g++)
-            simd->gradient(end - first, j->K, flat ? T * B : B,
-                           d->at + t * d->step + g * j->R + first, (size_t)d->row,
-                           x->at + t * x->step + g * j->K, (size_t)x->row,
-                           dm + ((size_t)g * (size_t)j->R + (size_t)first) *
-                                    (size_t)j->K,
-                           (size_t)j->K, scratch);
+    const At *const d = &r->value[j->d], *const x = j->x < 0 ? d : &r->value[j->x];
+    const size_t row = (size_t)(g * j->R + first);
+    return (Gradient){.n = end - first,
+                      .k = j->K,
+                      .d = d->at + row,
+                      .d_row = (size_t)d->row,
+                      .x = j->x < 0 ? NULL : x->at + g * j->K,
+                      .x_row = (size_t)x->row,
+                      .dw = grads + r->program->param_offset[j->param] +
+                            row * (size_t)j->K,
+                      .dw_row = (size_t)j->K};
 }
 
-static void add_bias(const Run *r, const GradientJob *j, int first, int end, float *db)
+static bool is_flat_job(const Run *r, const GradientJob *j)
 {
-    const At *const d = &r->value[j->d];
+    const At *const d = &r->value[j->d], *const x = j->x < 0 ? d : &r->value[j->x];
+    const int B = r->step->shape.B;
+    return is_flat(d->step, d->row, B) && is_flat(x->step, x->row, B);
+}
+
+static void add_jobs(const Run *r, float *grads, int part, int parts, float *scratch)
+{
+    const Program *const p = r->program;
     const int B = r->step->shape.B, T = r->chunk->T;
-    const bool flat = is_flat(d->step, d->row, B);
-    for (int t = 0; t < (flat ? 1 : T); t++)
-        simd->sum_rows(flat ? T * B : B, end - first, d->at + t * d->step + first,
-                       (size_t)d->row, db + first);
+    Gradient list[GRADIENT_JOBS];
+    int count = 0;
+    for (int i = 0; i < p->gradients; i++) {
+        const GradientJob *const j = &p->gradient[i];
+        const int first = part_at(j->R, LANES_MAX, part, parts),
+                  end = part_at(j->R, LANES_MAX, part + 1, parts);
+        if (j->table || first == end) continue;
+        for (int g = 0; g < j->G; g++) {
+            Gradient job = job_of(r, j, g, first, end, grads);
+            if (is_flat_job(r, j)) {
+                list[count++] = job;
+            } else
+                for (int t = 0; t < T; t++) {
+                    simd->gradient(B, 1, &job, scratch);
+                    job.d += r->value[j->d].step;
+                    if (job.x) job.x += r->value[j->x].step;
+                }
+            if (count < GRADIENT_JOBS) continue;
+            simd->gradient(T * B, count, list, scratch);
+            count = 0;
+        }
+    }
+    if (count > 0) simd->gradient(T * B, count, list, scratch);
 }
 
 /* Each symbol's column of dM is a row of the table, where rows add up fast. */
@@ -83,18 +105,13 @@ void step_gradient(Step *step, const Chunk *chunk, float *grads, int part, int p
     At value[VALUES_MAX];
     Run r;
     run_open(&r, step, chunk, NULL, 0, step->shape.B, scratch, value);
+    add_jobs(&r, grads, part, parts, scratch);
     for (int i = 0; i < p->gradients; i++) {
         const GradientJob *const job = &p->gradient[i];
-        const int first = part_at(job->R, LANES_MAX, part, parts);
-        const int end = part_at(job->R, LANES_MAX, part + 1, parts);
-        float *const to = grads + p->param_offset[job->param];
-        if (first == end) continue;
-        if (job->table)
-            add_table(&r, job, first, end, to);
-        else if (job->x < 0)
-            add_bias(&r, job, first, end, to);
-        else
-            add_product(&r, job, first, end, to, scratch);
+        const int first = part_at(job->R, LANES_MAX, part, parts),
+                  end = part_at(job->R, LANES_MAX, part + 1, parts);
+        if (job->table && first < end)
+            add_table(&r, job, first, end, grads + p->param_offset[job->param]);
     }
     add_starts(&r, grads, part, parts);
 }

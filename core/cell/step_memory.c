@@ -94,14 +94,17 @@ static size_t strips_floats(const Program *p, int count)
 size_t step_scratch(const Step *step)
 {
     const Program *const p = step->program;
-    size_t floats = strips_floats(p, p->strips);
+    const size_t strips = strips_floats(p, p->strips);
+    int k = 0;
     for (int i = 0; i < p->gradients; i++) {
-        const GradientJob *const job = &p->gradient[i];
-        if (job->x < 0 || job->table) continue;
-        const size_t need = simd->gradient_scratch(job->K);
-        if (need > floats) floats = need;
+        const GradientJob *const j = &p->gradient[i];
+        bool again = j->x < 0 || j->table;
+        for (int other = 0; other < i; other++)
+            again |= p->gradient[other].x == j->x && p->gradient[other].G == j->G;
+        if (!again) k += j->G * ((j->K + simd->panel - 1) / simd->panel * simd->panel);
     }
-    return floats + LANES_MAX;
+    const size_t gradients = simd->gradient_scratch(k);
+    return (strips > gradients ? strips : gradients) + LANES_MAX;
 }
 
 /* ---- packing ---- */

@@ -267,10 +267,15 @@ void head_gradient(Head *h, const Window *w, int part, int parts, float *scratch
     const int at = part_at(n, LANES_MAX, part, parts),
               end = part_at(n, LANES_MAX, part + 1, parts);
     const size_t column = wide ? (size_t)at : 0, line = wide ? 0 : (size_t)at;
-    if (at < end)
-        simd->gradient(wide ? O : end - at, wide ? end - at : width, rows, h->a + line,
-                       h->row, x + column, x_row, dW + line * (size_t)width + column,
-                       (size_t)width, scratch);
+    const Gradient job = {.n = wide ? O : end - at,
+                          .k = wide ? end - at : width,
+                          .d = h->a + line,
+                          .d_row = h->row,
+                          .x = x + column,
+                          .x_row = x_row,
+                          .dw = dW + line * (size_t)width + column,
+                          .dw_row = (size_t)width};
+    if (at < end) simd->gradient(rows, 1, &job, scratch);
     if (part == 0)
         simd->sum_rows(rows, O, h->a, h->row, dW + (size_t)O * (size_t)width);
 }
