@@ -4,6 +4,7 @@
  *   gradient/<isa>/n:N/k:K/rows:R   dW += d^T x
  *   pack/<isa>/n:N/k:K              of a weight [N][K]
  *   map/<isa>/<operation>/n:N       a row of N, in L1
+ *   map/<isa>/<operation>/rows:R/n:N  rows of a block of units
  *   <kernel>/<isa>/...              all others of the list, by name */
 #include "bench.h"
 #include "step_bench.h"
@@ -380,6 +381,28 @@ static void run_map(void *context)
                                .c = w->at[3]});
 }
 
+/* The rows of a block of units, apart as they lie in what is kept of 256 units. */
+enum {
+    BLOCK_UNITS = 32,
+    BLOCK_ROWS = MAP_N / BLOCK_UNITS,
+    BLOCK_ROW = 256 + LANES_MAX
+};
+
+static void run_map_block(void *context)
+{
+    const Work *const w = context;
+    w->simd->map[w->op](&(Map){.rows = BLOCK_ROWS,
+                               .n = BLOCK_UNITS,
+                               .y = w->at[0],
+                               .y_row = BLOCK_ROW,
+                               .a = w->at[1],
+                               .a_row = BLOCK_ROW,
+                               .b = w->at[2],
+                               .b_row = BLOCK_ROW,
+                               .c = w->at[3],
+                               .c_row = BLOCK_ROW});
+}
+
 /* An element counts as one flop, as two where it is multiplied and added; what only
  * moves has none. */
 static void name_map(MapOp op, const char *name)
@@ -402,6 +425,11 @@ static void name_map(MapOp op, const char *name)
     default: break;
     }
     name_work("map", run_map, &w, flops, bytes, "%s/n:%d", name, MAP_N);
+    if (op >= MAP_sum) return;
+    const size_t floats = (size_t)BLOCK_ROWS * BLOCK_ROW;
+    const Work block = {.op = op, .floats = {floats, floats, floats, floats}};
+    name_work("map", run_map_block, &block, flops, bytes, "%s/rows:%d/n:%d", name,
+              BLOCK_ROWS, BLOCK_UNITS);
 }
 
 static void name_maps(void)

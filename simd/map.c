@@ -1,39 +1,54 @@
 /* map.c: elementwise operations over strips of rows, y = f(a, b, c). */
 #include "lanes.h"
 
+#include <stdbool.h>
+
+/* Floats in a turn of the loop: a row of a block of units is often no longer than 32. */
+enum { TURN = LANES < 8 ? 4 * LANES : 32 };
+
 typedef vf Operation(vf a, vf b, vf c);
 
 /* f and operands are known where this is inlined: no call is left. */
-INLINE vf apply(int operands, Operation f, const float *a, const float *b,
-                const float *c)
+INLINE vf apply(int operands, Operation f, const Map *m, size_t j)
 {
     const vf zero = v_zero();
-    return f(v_load(a), operands > 1 ? v_load(b) : zero,
-             operands > 2 ? v_load(c) : zero);
+    return f(v_load(m->a + j), operands > 1 ? v_load(m->b + j) : zero,
+             operands > 2 ? v_load(m->c + j) : zero);
 }
 
-INLINE void strip(const Map *m, int operands, Operation f)
+INLINE void next_row(Map *m)
 {
-    for (int r = 0; r < m->rows; r++) {
-        const float *a = row(m->a, m->a_row, r);
-        const float *b = operands > 1 ? row(m->b, m->b_row, r) : a;
-        const float *c = operands > 2 ? row(m->c, m->c_row, r) : a;
-        float *y = m->y + m->y_row * (size_t)r;
-        int left = m->n;
+    m->y += m->y_row, m->a += m->a_row, m->b += m->b_row, m->c += m->c_row;
+}
 
-        for (; left >= 2 * LANES; left -= 2 * LANES) {
-            const vf first = apply(operands, f, a, b, c);
-            const vf second = apply(operands, f, a + LANES, b + LANES, c + LANES);
-            v_store(y, first);
-            v_store(y + LANES, second);
-            a += 2 * LANES, b += 2 * LANES, c += 2 * LANES, y += 2 * LANES;
-        }
-        for (; left >= LANES; left -= LANES) {
-            v_store(y, apply(operands, f, a, b, c));
-            a += LANES, b += LANES, c += LANES, y += LANES;
-        }
-        if (left > 0) v_keep(y, apply(operands, f, a, b, c), left);
-    }
+/* Each row of y and of the operands begins where the last one ended. */
+INLINE bool is_one_row(const Map *m, int operands)
+{
+    const size_t n = (size_t)m->n;
+    return m->y_row == n && m->a_row == n && (operands < 2 || m->b_row == n) &&
+           (operands < 3 || m->c_row == n);
+}
+
+/* Whole turns of all rows, then what is left of each: short rows have no other branch
+ * than their own end. */
+INLINE void strip(const Map *from, int operands, Operation f)
+{
+    const bool one = is_one_row(from, operands);
+    const int rows = one ? 1 : from->rows;
+    const size_t n = (size_t)from->n * (one ? (size_t)from->rows : 1);
+    const size_t whole = n / TURN * TURN;
+
+    Map m = *from;
+    for (int r = 0; r < rows; r++, next_row(&m))
+        for (size_t j = 0; j < whole; j += TURN)
+            _Pragma("GCC unroll 4") for (size_t v = j; v < j + TURN; v += LANES)
+                v_store(m.y + v, apply(operands, f, &m, v));
+    if (whole == n) return;
+
+    m = *from;
+    for (int r = 0; r < rows; r++, next_row(&m))
+        for (size_t j = whole; j < n; j += LANES)
+            v_keep(m.y + j, apply(operands, f, &m, j), lanes_of((int)(n - j)));
 }
 
 #define MAP(name, operands, value)                                                     \

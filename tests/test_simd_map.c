@@ -45,26 +45,34 @@ static bool near(Pointwise f, double a, double b, double c, float y)
     return off <= f.epsilons * (double)FLT_EPSILON * fabs(exact) + 2 * (double)FLT_MIN;
 }
 
-static void check_pointwise(MapOp op, Draw kind, int rows, int n)
+/* y, a, b, c: the rows of each are apart, or follow one another; b that is apart is one
+ * row for all. */
+enum { Y_APART = 1, A_APART = 2, B_APART = 4, C_APART = 8, ALL_APART = 15 };
+
+static void check_pointwise(MapOp op, Draw kind, int rows, int n, int apart)
 {
-    const size_t row = (size_t)n + 3;
+    const size_t follow = (size_t)n, most = (size_t)rows * (follow + 4);
     const Map m = {.rows = rows,
                    .n = n,
-                   .y_row = row,
-                   .a = drawn(kind, 1, (size_t)rows * row),
-                   .a_row = row,
-                   .b = drawn(kind, 2, (size_t)n),
-                   .b_row = 0,
-                   .c = drawn(kind, 3, (size_t)rows * (row + 1)),
-                   .c_row = row + 1};
+                   .y_row = apart & Y_APART ? follow + 3 : follow,
+                   .a = drawn(kind, 1, most),
+                   .a_row = apart & A_APART ? follow + 3 : follow,
+                   .b = drawn(kind, 2, most),
+                   .b_row = apart & B_APART ? 0 : follow,
+                   .c = drawn(kind, 3, most),
+                   .c_row = apart & C_APART ? follow + 4 : follow};
     const Case c = {op, m};
+    const size_t row = m.y_row;
     const float *const y = on_every_set(name[op], run_map, &c, rows, n, row, NULL);
-    const float *const z = on_every_set(name[op], run_in_place, &c, rows, n, row, m.a);
+    const float *const z =
+        m.a_row == row ? on_every_set(name[op], run_in_place, &c, rows, n, row, m.a)
+                       : y;
 
     for (int r = 0; r < rows; r++)
         for (int j = 0; j < n; j++) {
             const size_t at = (size_t)r * row + (size_t)j;
-            const double a = (double)m.a[at], b = (double)m.b[j];
+            const double a = (double)m.a[(size_t)r * m.a_row + (size_t)j];
+            const double b = (double)m.b[(size_t)r * m.b_row + (size_t)j];
             const double d = (double)m.c[(size_t)r * m.c_row + (size_t)j];
             cr_assert(near(reference_map[op], a, b, d, y[at]),
                       "%s(%a, %a, %a) is %a, not %a", name[op], a, b, d, (double)y[at],
@@ -78,8 +86,10 @@ Test(simd_map, every_operation_is_its_equation_on_every_set)
 {
     for (int op = 0; op < MAP_sum; op++)
         for (int kind = 0; kind < DRAWS; kind++)
-            for (int n = 1; n <= (small() ? 19 : 67); n += small() ? 6 : 1)
-                check_pointwise((MapOp)op, (Draw)kind, 3, n);
+            for (int n = 1; n <= (small() ? 19 : 67); n += small() ? 6 : 1) {
+                check_pointwise((MapOp)op, (Draw)kind, 3, n, ALL_APART);
+                check_pointwise((MapOp)op, (Draw)kind, 3, n, (op + kind + n) % 16);
+            }
 }
 
 /* All magnitudes, dense enough to meet the places where an approximation changes
