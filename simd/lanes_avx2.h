@@ -39,7 +39,7 @@ static inline vf v_max(vf a, vf b)               { return _mm256_max_ps(a, b); }
 static inline vf v_min(vf a, vf b)               { return _mm256_min_ps(a, b); }
 static inline vf v_exp(vf a)                     { return Sleef_finz_expf8_u10avx2(a); }
 static inline vf v_log(vf a)                     { return Sleef_finz_logf8_u10avx2(a); }
-static inline vf v_tanh(vf a)                    { return Sleef_finz_tanhf8_u35avx2(a); }
+static inline vf v_exponent(vf a)                { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a), 23)); }
 // clang-format on
 
 static inline float v_sum(vf v)

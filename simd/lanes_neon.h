@@ -59,7 +59,7 @@ static inline vf v_max(vf a, vf b)               { return v_flush(v_select(v_mor
 static inline vf v_min(vf a, vf b)               { return v_flush(v_select(v_more(b, a), a, b)); }
 static inline vf v_exp(vf a)                     { return Sleef_finz_expf4_u10advsimd(a); }
 static inline vf v_log(vf a)                     { return Sleef_finz_logf4_u10advsimd(a); }
-static inline vf v_tanh(vf a)                    { return Sleef_finz_tanhf4_u35advsimd(a); }
+static inline vf v_exponent(vf a)                { return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(a), 23)); }
 // clang-format on
 
 static inline float v_sum(vf v)

@@ -16,10 +16,9 @@ double scalar_pow(double x, double y);
 double scalar_log1p(double x);
 double scalar_expm1(double x);
 
-/* The same for float, as the one-lane kernels use them: 1, 1 and 3.5 ULP. */
+/* The same for float, as the one-lane kernels use them: within 1 ULP. */
 float scalar_expf(float x);
 float scalar_logf(float x);
-float scalar_tanhf(float x);
 
 bool scalar_fma(void); /* the CPU has FMA */
 
