@@ -93,6 +93,8 @@ typedef struct UpdateRates {
     X(dabs, "b > 0 ? a : b < 0 ? -a : 0")                                              \
     X(pick, "a > b ? c : 0")                                                           \
     X(unpick, "a > b ? 0 : c")                                                         \
+    X(dsigmoid_mul, "(a b) c (1 - c)")                                                 \
+    X(dtanh_mul, "(a b) (1 - c c)")                                                    \
     X(sum, "y [groups] = sum over inner of a [groups][inner]")                         \
     X(expand, "y [groups][inner] = a [groups]")                                        \
     X(outer, "y [groups][m][inner] = a [groups][m] b [groups][inner]")                 \

@@ -91,4 +91,6 @@ MAP(drelu,      2, v_select(v_more(b, ZERO), a, ZERO))
 MAP(dabs,       2, v_select(v_more(b, ZERO), a, v_select(v_more(ZERO, b), v_neg(a), ZERO)))
 MAP(pick,       3, v_select(v_more(a, b), c, ZERO))
 MAP(unpick,     3, v_select(v_more(a, b), ZERO, c))
+MAP(dsigmoid_mul, 3, op_dsigmoid(v_mul(a, b), c, c))
+MAP(dtanh_mul,  3, op_dtanh(v_mul(a, b), c, c))
 // clang-format on

@@ -61,7 +61,9 @@ static inline double softplus(double a)
     X(drelu,      0,   b > 0 ? a : 0)                                                    \
     X(dabs,       0,   b > 0 ? a : b < 0 ? -a : 0)                                       \
     X(pick,       0,   a > b ? c : 0)                                                    \
-    X(unpick,     0,   a > b ? 0 : c)
+    X(unpick,     0,   a > b ? 0 : c)                                                    \
+    X(dsigmoid_mul, 1.5, (double)(float)(a * b) * (double)(float)(c * (1 - c)))          \
+    X(dtanh_mul,  1,   (double)(float)(a * b) * (double)(float)(1 - c * c))
 // clang-format on
 
 typedef struct Pointwise {

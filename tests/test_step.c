@@ -1,4 +1,5 @@
 /* test_step.c: how rows, parts, chunks and directions are cut never changes a bit. */
+#include "../core/cell/lower.h"
 #include "../core/cell/step.h"
 #include "../simd/isa.h"
 
@@ -197,6 +198,34 @@ Test(step, carried_states_go_on)
         rig_close(&a);
         rig_close(&b);
     }
+}
+
+static int instructions(const Rig *rig, MapOp map)
+{
+    int count = 0;
+    for (int i = 0; i < rig->step.program->instrs; i++) {
+        const Instr *const instr = &rig->step.program->instr[i];
+        count += instr->kind == KIND_MAP && instr->map == map;
+    }
+    return count;
+}
+
+Test(step, a_gradient_that_is_a_product_is_one_operation_with_its_function)
+{
+    Rig rig;
+    rig_open(&rig,
+             "cell gated\nstate h\nweight W, V [hidden][input]\n"
+             "h' = sigmoid(W x) * tanh(V x) + h\n",
+             false, true);
+    cr_assert(instructions(&rig, MAP_dsigmoid_mul) == 1);
+    cr_assert(instructions(&rig, MAP_dtanh_mul) == 1);
+    cr_assert(instructions(&rig, MAP_dsigmoid) + instructions(&rig, MAP_dtanh) == 0);
+    rig_close(&rig);
+
+    /* GRU's dh' z is the last that reads z: put off, another buffer would be kept. */
+    rig_open(&rig, gru, false, true);
+    cr_assert(rig.step.program->buffers == 5);
+    rig_close(&rig);
 }
 
 Test(step, inference_gives_the_outputs_of_training)

@@ -80,6 +80,8 @@ double op_value(Op op, double a, double b, double c)
     case OP_DABS: return b > 0 ? a : b < 0 ? -a : 0;
     case OP_PICK: return a > b ? c : 0;
     case OP_UNPICK: return a > b ? 0 : c;
+    case OP_DSIGMOID_MUL: return op_value(OP_DSIGMOID, a * b, c, 0);
+    case OP_DTANH_MUL: return op_value(OP_DTANH, a * b, c, 0);
     case OP_STOP: return a;
     default: assert(false); return 0; /* not elementwise */
     }

@@ -38,6 +38,7 @@ bool shape_equal(const Shape *a, const Shape *b);
  *     NEG ADD SUB MUL DIV MIN MAX FMA(a b + c) FNMA(c - a b) EXP LOG SIGMOID TANH RELU ABS
  *     SQRT SOFTPLUS LOGSIGMOID
  *     DSIGMOID(d, y) DTANH(d, y) DRELU(d, y) DABS(d, x) PICK(a, b, d) UNPICK(a, b, d)
+ *     DSIGMOID_MUL(a, b, y) DTANH_MUL(a, b, y), made by rewrite alone: d = a b
  *     STOP     a; no gradient passes
  *   axes
  *     SUM      over the last axis
@@ -52,6 +53,7 @@ bool shape_equal(const Shape *a, const Shape *b);
     X(EXP, 1) X(LOG, 1) X(SIGMOID, 1) X(TANH, 1) X(RELU, 1) X(ABS, 1) X(SQRT, 1)         \
     X(SOFTPLUS, 1) X(LOGSIGMOID, 1)                                                      \
     X(DSIGMOID, 2) X(DTANH, 2) X(DRELU, 2) X(DABS, 2) X(PICK, 3) X(UNPICK, 3)            \
+    X(DSIGMOID_MUL, 3) X(DTANH_MUL, 3)                                                   \
     X(STOP, 1) X(SUM, 1) X(EXPAND, 1) X(OUTER, 2)
 // clang-format on
 

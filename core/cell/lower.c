@@ -365,6 +365,7 @@ static const MapOp map_of[OP_COUNT] = {
     [OP_SOFTPLUS] = MAP_softplus, [OP_LOGSIGMOID] = MAP_logsigmoid,
     [OP_DSIGMOID] = MAP_dsigmoid, [OP_DTANH] = MAP_dtanh, [OP_DRELU] = MAP_drelu,
     [OP_DABS] = MAP_dabs, [OP_PICK] = MAP_pick, [OP_UNPICK] = MAP_unpick,
+    [OP_DSIGMOID_MUL] = MAP_dsigmoid_mul, [OP_DTANH_MUL] = MAP_dtanh_mul,
     [OP_STOP] = MAP_copy, [OP_SUM] = MAP_sum, [OP_EXPAND] = MAP_expand,
     [OP_OUTER] = MAP_outer, [OP_MATVEC] = MAP_matvec,
     // clang-format on

@@ -332,9 +332,21 @@ static int add_term(const Folding *f, int root, int acc, const Term *t)
                      : emit(f, root, t->negative ? OP_SUB : OP_ADD, acc, value, -1);
 }
 
+/* A gradient d through a function of value y takes d = a b in with it. */
+static Op with_product(Op op)
+{
+    return op == OP_DSIGMOID ? OP_DSIGMOID_MUL : op == OP_DTANH ? OP_DTANH_MUL : op;
+}
+
 static int copy_line(const Folding *f, int old)
 {
     Line line = f->old->line[old];
+    const int d = line.node.in[0];
+    if (with_product(line.node.op) != line.node.op && f->map[d] < 0) {
+        const int *const factor = f->old->line[d].node.in, y = line.node.in[1];
+        line.node.op = with_product(line.node.op);
+        line.node.in[0] = factor[0], line.node.in[1] = factor[1], line.node.in[2] = y;
+    }
     for (int j = 0; j < 3; j++)
         if (line.node.in[j] >= 0) line.node.in[j] = f->map[line.node.in[j]];
     return append(f->new, line);
@@ -361,17 +373,37 @@ static int place(const Folding *f, int old)
     return f->map[old];
 }
 
-/* A line that its only user will swallow: a term of a sum, or a sum in a sum. */
+/* A value of the forward pass that nothing reads after the line: it need not be kept any
+ * longer. */
+static bool ends_at(const Rewrite *r, int value, int line)
+{
+    int left = r->line[value].uses;
+    for (int i = 0; i <= line; i++)
+        for (int j = 0; j < 3; j++) left -= r->line[i].node.in[j] == value;
+    return left == 0 && !r->line[value].backward && !op_is_leaf(r->line[value].node.op);
+}
+
+/* Whether operand j of `user` does the line's work in its own. A product that ends the
+ * life of a kept value is not put off. */
+static bool absorbs(const Rewrite *r, int user, int j, int line)
+{
+    const Op op = r->line[user].node.op, part = r->line[line].node.op;
+    if (is_sum(op)) return part == OP_MUL || part == OP_PRODUCT || is_sum(part);
+    return with_product(op) != op && j == 0 && part == OP_MUL &&
+           !ends_at(r, r->line[line].node.in[0], line) &&
+           !ends_at(r, r->line[line].node.in[1], line);
+}
+
+/* A line that its only user will swallow: a term of a sum, a sum in a sum, the product
+ * that a gradient is. */
 static bool is_absorbed(const Rewrite *r, int line)
 {
     const Line *const l = &r->line[line];
-    const bool term =
-        l->node.op == OP_MUL || l->node.op == OP_PRODUCT || is_sum(l->node.op);
-    if (!term || l->uses != 1) return false;
+    if (l->uses != 1) return false;
     for (int i = line + 1; i < r->lines; i++)
         for (int j = 0; j < 3; j++)
             if (r->line[i].node.in[j] == line)
-                return is_sum(r->line[i].node.op) && r->line[i].backward == l->backward;
+                return r->line[i].backward == l->backward && absorbs(r, i, j, line);
     return false;
 }
 
