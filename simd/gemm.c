@@ -141,7 +141,7 @@ static void fetch(int rows, const float *d, size_t d_row)
 /* Tiles of nearly equal height: tile i of `parts` begins at this row. */
 static int cut(int m, int i, int parts)
 {
-    return (int)((long long)m * i / parts);
+    return parts == 1 ? i * m : (int)((long long)m * i / parts);
 }
 
 static int ceiling(int n, int unit)
@@ -186,7 +186,7 @@ static void columns(const Gemm *g, int j, bool wide)
 /* A panel stays in L1 for all rows of a block, whose A stays in L2. */
 void ISA(gemm)(const Gemm *g)
 {
-    const int fit = g->k > 0 ? BLOCK / g->k : g->m;
+    const int fit = g->m > TILE_ROWS && g->k > 0 ? BLOCK / g->k : g->m;
     const int parts = ceiling(g->m, fit > TILE_ROWS ? fit : TILE_ROWS);
     const int width = g->m <= TILE_ROWS ? PANELS(g->m) * PANEL : PANEL;
     for (int part = 0; part < parts; part++) {
