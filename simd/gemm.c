@@ -54,7 +54,7 @@ INLINE void tile(const int rows, const int panels, const Tile *t)
     }
 
     for (int p = t->k; p > 0; p--, a += a_col, b += PANEL, next += step) {
-        __builtin_prefetch(next, 0, 2);
+        if (panels == 1) __builtin_prefetch(next, 0, 2);
         EACH(v, vectors)
         {
             const size_t at = (size_t)(v / TILE_VECTORS) * panel;
@@ -74,7 +74,8 @@ INLINE void tile(const int rows, const int panels, const Tile *t)
 }
 
 /* A tile of few rows takes two panels, so that it has sums enough to hide the latency
- * of a multiply-add (four panels are no faster: B comes from L2). */
+ * of a multiply-add. Four panels are slower, and so is asking for B ahead: it comes from
+ * L2 in two streams that the processor foresees. */
 #define PANELS(rows) ((rows) > TILE_ROWS / 2 ? 1 : 2)
 
 #define ITEM(rows)                                                                     \
@@ -379,11 +380,12 @@ void ISA(gradient)(int rows, int count, const Gradient *jobs, float *scratch)
     find_sharing(&shared, count, jobs);
     for (int r = 0; r < rows; r += DEPTH) {
         const int depth = rows - r < DEPTH ? rows - r : DEPTH;
-        for (int i = 0; i < count; i++)
-            if (jobs[i].x && shared.x[i] == i)
-                ISA(pack)
-                (jobs[i].k, depth, jobs[i].x + (size_t)r * jobs[i].x_row, 1,
-                 jobs[i].x_row, scratch + shared.at[i]);
+        for (int i = 0; i < count; i++) {
+            const Gradient *const g = &jobs[i];
+            float *const packed = scratch + shared.at[i];
+            if (!g->x || shared.x[i] != i) continue;
+            ISA(pack)(g->k, depth, g->x + (size_t)r * g->x_row, 1, g->x_row, packed);
+        }
         for (int i = 0; i < count; i++)
             if (shared.d[i] == i)
                 gradients_of_d(count, jobs, &shared, i, r, depth, scratch);
