@@ -19,7 +19,8 @@ enum {
     CUT = 256,         /* rows of B that are taken at once */
     DEPTH = 256,       /* rows of d and x that a block of a gradient has, ... */
     AHEAD = 8,
-    STRIP = 16 * TILE_ROWS /* ... and columns of d: 192 KiB of L2 at most */
+    STRIP = 16 * TILE_ROWS, /* ... and columns of d: 192 KiB of L2 at most */
+    ASK = 128 * 1024        /* floats that may be asked for ahead: half of an L2 */
 };
 
 typedef struct Tile {
@@ -301,9 +302,24 @@ static void pack_columns(const Strip *s, const float *d, size_t d_row)
     }
 }
 
+/* Rows that are asked for while tiles are summed, one line in each step of k. */
+typedef struct Ahead {
+    int now, count;
+    const float *at[GRADIENT_JOBS + 1], *end[GRADIENT_JOBS + 1];
+} Ahead;
+
+/* What is more than ASK would drive out what is in use. */
+static void ask(Ahead *a, const float *from, int r, int rows, size_t row)
+{
+    if (rows <= 0 || (size_t)rows * row > ASK) return;
+    a->at[a->count] = from + (size_t)r * row;
+    a->end[a->count] = a->at[a->count] + (size_t)rows * row;
+    a->count++;
+}
+
 /* A panel of x stays in L1 while the columns of d come from L2. */
 static void strip_gradient(const Strip *s, int k, const float *x, float *dw,
-                           size_t dw_row)
+                           size_t dw_row, Ahead *ahead)
 {
     const int step = ceiling(PANEL, s->parts);
     for (int j = 0; j < k; j += PANEL)
@@ -311,17 +327,23 @@ static void strip_gradient(const Strip *s, int k, const float *x, float *dw,
             const int i = s->at[part], rows = s->at[part + 1] - i;
             const float *const b = x + (size_t)j * (size_t)s->depth;
             float *const to = dw + (size_t)i * dw_row + j;
-            const Tile t = {.k = s->depth,
-                            .a = columns_of(s, part),
-                            .a_row = 1,
-                            .a_col = TILE_ROWS,
-                            .b = b,
-                            .d = to,
-                            .d_row = dw_row,
-                            .c = to,
-                            .c_row = dw_row,
-                            .next = b + s->depth * (PANEL + part * step),
-                            .step = step};
+            Tile t = {.k = s->depth,
+                      .a = columns_of(s, part),
+                      .a_row = 1,
+                      .a_col = TILE_ROWS,
+                      .b = b,
+                      .d = to,
+                      .d_row = dw_row,
+                      .c = to,
+                      .c_row = dw_row,
+                      .next = b + s->depth * (PANEL + part * step),
+                      .step = step};
+            if (ahead->now < ahead->count) {
+                const float **const at = &ahead->at[ahead->now];
+                t.next = *at, t.step = LANES_MAX;
+                *at += s->depth * LANES_MAX;
+                ahead->now += *at >= ahead->end[ahead->now];
+            }
             fetch(rows, to + (size_t)rows * dw_row, dw_row);
             run(rows, k - j, &t);
         }
@@ -349,7 +371,7 @@ static void find_sharing(Sharing *s, int count, const Gradient *jobs)
 
 /* All jobs that have the d of this one, for rows [r, r + depth). */
 static void gradients_of_d(int count, const Gradient *jobs, const Sharing *shared,
-                           int job, int r, int depth, float *scratch)
+                           int job, int r, int depth, float *scratch, Ahead ahead)
 {
     const int n = jobs[job].n, strips = ceiling(n, STRIP);
     const size_t d_row = jobs[job].d_row;
@@ -367,11 +389,32 @@ static void gradients_of_d(int count, const Gradient *jobs, const Sharing *share
             float *const dw = g->dw + (size_t)i * g->dw_row;
             if (shared->d[other] != job) continue;
             if (g->x)
-                strip_gradient(&s, g->k, scratch + shared->at[other], dw, g->dw_row);
+                strip_gradient(&s, g->k, scratch + shared->at[other], dw, g->dw_row,
+                               &ahead);
             else
                 ISA(sum_rows)(depth, s.n, d + i, d_row, dw);
         }
     }
+}
+
+/* What follows job i: the next d; at the last, all x and the first d of the next rows. */
+static Ahead ask_after(int i, int count, const Gradient *jobs, const Sharing *shared,
+                       int r, int depth, int rows)
+{
+    Ahead ahead = {0};
+    int next = i + 1;
+    while (next < count && shared->d[next] != next) next++;
+    if (next < count) {
+        ask(&ahead, jobs[next].d, r, depth, jobs[next].d_row);
+        return ahead;
+    }
+    r += depth;
+    const int left = rows - r < DEPTH ? rows - r : DEPTH;
+    for (int j = 0; j < count; j++)
+        if (jobs[j].x && shared->x[j] == j)
+            ask(&ahead, jobs[j].x, r, left, jobs[j].x_row);
+    ask(&ahead, jobs[0].d, r, left, jobs[0].d_row);
+    return ahead;
 }
 
 void ISA(gradient)(int rows, int count, const Gradient *jobs, float *scratch)
@@ -387,7 +430,9 @@ void ISA(gradient)(int rows, int count, const Gradient *jobs, float *scratch)
             ISA(pack)(g->k, depth, g->x + (size_t)r * g->x_row, 1, g->x_row, packed);
         }
         for (int i = 0; i < count; i++)
-            if (shared.d[i] == i)
-                gradients_of_d(count, jobs, &shared, i, r, depth, scratch);
+            if (shared.d[i] == i) {
+                const Ahead ahead = ask_after(i, count, jobs, &shared, r, depth, rows);
+                gradients_of_d(count, jobs, &shared, i, r, depth, scratch, ahead);
+            }
     }
 }
