@@ -113,7 +113,8 @@ typedef struct UpdateRates {
     X(void, pack,                                                                      \
       (int n, int k, const float *w, size_t w_n, size_t w_k, float *packed))           \
     X(void, gemm, (const Gemm *g))                                                     \
-    /* All jobs over the same rows: a d or an x that several share is packed once.     \
+    /* All jobs over the same rows, no element of dw in two: a d or an x that several  \
+     * share, with its stride, is packed once.                                         \
      * scratch: gradient_scratch(k) floats, k the sum over all different x of          \
      * `panel`s of their k. */                                                         \
     X(size_t, gradient_scratch, (int k))                                               \

@@ -218,6 +218,60 @@ Test(train, threads_do_not_change_bits)
     }
 }
 
+/* Symbols that are to be said again. */
+static bool repeat(void *context, uint64_t index, WeftBatch *batch, WeftError *err)
+{
+    (void)context, (void)err;
+    const int count = batch->steps * batch->rows;
+    for (int i = 0; i < count; i++)
+        batch->symbol[i] = batch->label[i] =
+            (int32_t)weft_random_below(5, 1, index * (uint64_t)count + (uint64_t)i, 8);
+    return true;
+}
+
+static uint64_t repeated(const char *text, int hidden, int threads)
+{
+    WeftTeam *const team = rig_team(threads);
+    WeftCell *const cell = rig_cell(text);
+    const WeftLayer layer = {.cell = cell, .hidden = hidden};
+    const WeftModel model = {.input = WEFT_SYMBOLS,
+                             .inputs = 8,
+                             .layers = &layer,
+                             .layer_count = 1,
+                             .outputs = 8,
+                             .loss = WEFT_SOFTMAX};
+    const WeftSource source = {NULL, repeat, 40, 16};
+    const WeftTrain how = {
+        .updates = 2, .optimizer = WEFT_ADAM, .rate = 0.01f, .seed = 3};
+    WeftNet *net;
+    MUST(weft_net_open(team, &model, 1, &net, &err));
+    MUST(weft_train(net, &how, &source, NULL, NULL, &err));
+    const uint64_t digest = weft_net_digest(net);
+    weft_net_close(net);
+    weft_cell_close(cell);
+    weft_team_close(team);
+    return digest;
+}
+
+/* More gradients than a kernel takes in a call, over more rows than it takes at once;
+ * and a matrix whose products cut it into rows in two ways. */
+Test(train, threads_do_not_change_bits_of_weights_that_are_used_twice)
+{
+    static const char *const heads =
+        "cell heads\nsize head = 40\nsize d = hidden / head\nstate h\n"
+        "state n, m [head][d]\nweight V [hidden][input]\nweight K [head][d][input]\n"
+        "weight R [head][d][d]\nscalar s = 0.5\nn' = tanh(K x + R n + R m)\n"
+        "m' = 0.5 * m + s * n'\nh' = tanh(V x + s * h) + sum(sum(n')) / hidden\n";
+    static const char *const shapes =
+        "cell shapes\nsize d = hidden / 4\nstate n [4][d]\nstate v [d]\n"
+        "weight K [4][d][input]\nweight W [d][input]\nweight R [4][d][d]\n"
+        "v' = tanh(W x)\nn' = tanh(K x + R n + R v)\n";
+    for (int threads = 2; threads <= 4; threads++) {
+        cr_expect(repeated(heads, 1280, 1) == repeated(heads, 1280, threads));
+        cr_expect(repeated(shapes, 160, 1) == repeated(shapes, 160, threads));
+    }
+}
+
 Test(train, instruction_sets_agree_on_the_digest)
 {
     for (int i = 0; isa_set(i); i++) {

@@ -474,6 +474,11 @@ static void emit_gradients(Lowering *l)
             job.K = (int)columns / job.G;
             job.table = l->symbols && l->list.line[x].node.op == OP_INPUT;
         }
+        for (int other = 0; other < i; other++) {
+            GradientJob *const same = &p->gradient[other];
+            if (same->param == job.param && same->R != job.R)
+                same->alone = job.alone = true;
+        }
         p->gradient[p->gradients++] = job;
     }
 }

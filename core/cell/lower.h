@@ -79,6 +79,7 @@ typedef struct GradientJob {
     int d, x; /* values; x -1: bias */
     int G, R, K;
     bool table; /* x is symbols */
+    bool alone; /* another job cuts the same dM into other rows: it is not cut */
 } GradientJob;
 
 typedef struct Program {

@@ -27,6 +27,22 @@ static bool is_flat_job(const Run *r, const GradientJob *j)
     return is_flat(d->step, d->row, B) && is_flat(x->step, x->row, B);
 }
 
+static bool overlap(const Gradient *a, const Gradient *b)
+{
+    return a->dw < b->dw + (size_t)b->n * b->dw_row &&
+           b->dw < a->dw + (size_t)a->n * a->dw_row;
+}
+
+/* In one call the jobs take turns, so that an element of dw must be in one of them
+ * only. */
+static bool fits(const Gradient *list, int count, const Gradient *job)
+{
+    if (count == GRADIENT_JOBS) return false;
+    for (int i = 0; i < count; i++)
+        if (overlap(&list[i], job)) return false;
+    return true;
+}
+
 static void add_jobs(const Run *r, float *grads, int part, int parts, float *scratch)
 {
     const Program *const p = r->program;
@@ -35,22 +51,23 @@ static void add_jobs(const Run *r, float *grads, int part, int parts, float *scr
     int count = 0;
     for (int i = 0; i < p->gradients; i++) {
         const GradientJob *const j = &p->gradient[i];
-        const int first = part_at(j->R, LANES_MAX, part, parts),
-                  end = part_at(j->R, LANES_MAX, part + 1, parts);
-        if (j->table || first == end) continue;
+        const int first = j->alone ? 0 : part_at(j->R, LANES_MAX, part, parts),
+                  end = j->alone ? j->R : part_at(j->R, LANES_MAX, part + 1, parts);
+        if (j->table || first == end || (j->alone && part > 0)) continue;
         for (int g = 0; g < j->G; g++) {
             Gradient job = job_of(r, j, g, first, end, grads);
-            if (is_flat_job(r, j)) {
+            if (!fits(list, count, &job)) {
+                simd->gradient(T * B, count, list, scratch);
+                count = 0;
+            }
+            if (is_flat_job(r, j))
                 list[count++] = job;
-            } else
+            else
                 for (int t = 0; t < T; t++) {
                     simd->gradient(B, 1, &job, scratch);
                     job.d += r->value[j->d].step;
                     if (job.x) job.x += r->value[j->x].step;
                 }
-            if (count < GRADIENT_JOBS) continue;
-            simd->gradient(T * B, count, list, scratch);
-            count = 0;
         }
     }
     if (count > 0) simd->gradient(T * B, count, list, scratch);
