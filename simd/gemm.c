@@ -18,8 +18,8 @@ enum {
     BLOCK = 48 * 1024, /* floats of A that a block of rows may have: they stay in L2 */
     CUT = 256,         /* rows of B that are taken at once */
     DEPTH = 256,       /* rows of d and x that a block of a gradient has, ... */
-    AHEAD = 8,
     STRIP = 16 * TILE_ROWS, /* ... and columns of d: 192 KiB of L2 at most */
+    AHEAD = 8,              /* rows of d that are asked for while one is packed */
     ASK = 128 * 1024        /* floats that may be asked for ahead: half of an L2 */
 };
 
@@ -185,7 +185,7 @@ static void columns(const Gemm *g, int j, bool wide)
     }
 }
 
-/* A panel stays in L1 for all rows of a block, whose A stays in L2. */
+/* A cut of a panel stays in L1 for all rows of a block, whose A stays in L2. */
 void ISA(gemm)(const Gemm *g)
 {
     const int fit = g->m > TILE_ROWS && g->k > 0 ? BLOCK / g->k : g->m;
@@ -361,8 +361,12 @@ static void find_sharing(Sharing *s, int count, const Gradient *jobs)
     s->end = 0;
     for (int i = 0; i < count; i++) {
         int d = 0, x = 0;
-        while (jobs[d].d != jobs[i].d || jobs[d].n != jobs[i].n) d++;
-        while (jobs[x].x != jobs[i].x || jobs[x].k != jobs[i].k) x++;
+        while (jobs[d].d != jobs[i].d || jobs[d].n != jobs[i].n ||
+               jobs[d].d_row != jobs[i].d_row)
+            d++;
+        while (jobs[x].x != jobs[i].x || jobs[x].k != jobs[i].k ||
+               jobs[x].x_row != jobs[i].x_row)
+            x++;
         s->d[i] = d, s->x[i] = x;
         s->at[i] = x < i ? s->at[x] : s->end;
         if (x == i && jobs[i].x) s->end += ISA(packed)(jobs[i].k, DEPTH);

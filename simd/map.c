@@ -16,9 +16,11 @@ INLINE vf apply(int operands, Operation f, const Map *m, size_t j)
              operands > 2 ? v_load(m->c + j) : zero);
 }
 
-INLINE void next_row(Map *m)
+INLINE void next_row(Map *m, int operands)
 {
-    m->y += m->y_row, m->a += m->a_row, m->b += m->b_row, m->c += m->c_row;
+    m->y += m->y_row, m->a += m->a_row;
+    if (operands > 1) m->b += m->b_row;
+    if (operands > 2) m->c += m->c_row;
 }
 
 /* Each row of y and of the operands begins where the last one ended. */
@@ -39,14 +41,14 @@ INLINE void strip(const Map *from, int operands, Operation f)
     const size_t whole = n / TURN * TURN;
 
     Map m = *from;
-    for (int r = 0; r < rows; r++, next_row(&m))
+    for (int r = 0; r < rows; r++, next_row(&m, operands))
         for (size_t j = 0; j < whole; j += TURN)
             _Pragma("GCC unroll 4") for (size_t v = j; v < j + TURN; v += LANES)
                 v_store(m.y + v, apply(operands, f, &m, v));
     if (whole == n) return;
 
     m = *from;
-    for (int r = 0; r < rows; r++, next_row(&m))
+    for (int r = 0; r < rows; r++, next_row(&m, operands))
         for (size_t j = whole; j < n; j += LANES)
             v_keep(m.y + j, apply(operands, f, &m, j), lanes_of((int)(n - j)));
 }

@@ -28,7 +28,7 @@ static inline int sum_holds(Sum s, float y)
 }
 
 /* Elementwise: the value, and how many FLT_EPSILON the float may be off by. 0.5 is a
- * single rounding; SLEEF's u10 is 1 and its u35 is 3.5. */
+ * single rounding; SLEEF's u10 is 1. */
 
 static inline double softplus(double a)
 {
@@ -49,8 +49,8 @@ static inline double softplus(double a)
     X(fnma,       0.5, (double)fmaf(-(float)a, (float)b, (float)c))                      \
     X(exp,        1,   exp(a))                                                           \
     X(log,        1,   log(a))                                                           \
-    X(sigmoid,    2,   1 / (1 + exp(-a)))                                                \
-    X(tanh,       3.5, tanh(a))                                                          \
+    X(sigmoid,    1.6, 1 / (1 + exp(-a)))                                                \
+    X(tanh,       1.6, tanh(a))                                                          \
     X(relu,       0,   a > 0 ? a : 0)                                                    \
     X(abs,        0,   fabs(a))                                                          \
     X(sqrt,       0.5, sqrt(a))                                                          \

@@ -273,7 +273,10 @@ static void write_phase(const Description *d, const Program *p, Phase phase,
 
 static void write_phases(const Description *d, const Program *p)
 {
-    fputs("\nthe split around time\n", d->out);
+    fprintf(d->out,
+            "\nthe split around time (from %d rows on, products before the loop run in "
+            "it)\n",
+            WIDE_ROWS);
     write_phase(d, p, FORWARD_BEFORE, "forward before");
     write_phase(d, p, FORWARD_LOOP, "forward loop");
     write_phase(d, p, FORWARD_AFTER, "forward after");

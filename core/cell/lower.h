@@ -114,6 +114,8 @@ typedef struct Program {
     int products;     /* dependent products in the forward loop: waits of a gang */
 } Program;
 
+#define WIDE_ROWS 48 /* rows from which on a matrix product is at full speed */
+
 /* training: the backward phases too; dinput: with the gradient of x; symbols: x is
  * one-hot and products with it are look-ups (an error where x is used otherwise); wide:
  * a step has so many rows that its products need no rows of other steps. */

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #define BEFORE_ROWS 128
-#define WIDE_ROWS   48 /* from here on a matrix product is at full speed */
 
 bool step_open(const Graph *graph, const StepShape *shape, Step *step, Error *err)
 {
