@@ -74,9 +74,7 @@ static void sink(Lowering *l, int line)
     const Phase before = at->backward ? BACKWARD_BEFORE : FORWARD_BEFORE;
     if (l->phase[line] != before || is_root(l, line)) return;
     const Op op = at->node.op;
-    if (!op_is_cheap(op) && op != OP_MASK && op != OP_EXPAND &&
-        !(op == OP_PRODUCT && l->wide))
-        return;
+    if (!op_is_cheap(op) && op != OP_MASK && !(op == OP_PRODUCT && l->wide)) return;
     Phase to = PHASE_NONE;
     for (int i = line + 1; i < l->list.lines; i++) {
         const Line *const user = &l->list.line[i];

@@ -13,7 +13,8 @@ bool op_is_leaf(Op op)
 bool op_is_cheap(Op op)
 {
     return (op >= OP_NEG && op <= OP_MUL) || (op >= OP_MIN && op <= OP_FNMA) ||
-           op == OP_RELU || op == OP_ABS || op == OP_STOP;
+           op == OP_RELU || op == OP_ABS || op == OP_STOP || op == OP_EXPAND ||
+           op == OP_OUTER;
 }
 
 /* ---- 1: what is needed, and what backward computes again ---- */

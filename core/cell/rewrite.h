@@ -33,4 +33,4 @@ bool rewrite(const Graph *graph, bool training, bool dinput, bool symbols, Rewri
 void rewrite_close(Rewrite *rewrite);
 
 bool op_is_leaf(Op op);
-bool op_is_cheap(Op op); /* elementwise, and no more than an addition or two */
+bool op_is_cheap(Op op); /* no more than an addition or two for each element it makes */
