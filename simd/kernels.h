@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,7 @@
 typedef struct Map {
     int rows, n;
     int groups, m, inner;
+    bool go_on; /* matvec_t: chains start at y, not at +0 */
     float *y;
     const float *a, *b, *c;
     size_t y_row, a_row, b_row, c_row;

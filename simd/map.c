@@ -1,8 +1,6 @@
 /* map.c: elementwise operations over strips of rows, y = f(a, b, c). */
 #include "lanes.h"
 
-#include <stdbool.h>
-
 /* Floats in a turn of the loop: a row of a block of units is often no longer than 32. */
 enum { TURN = LANES < 8 ? 4 * LANES : 32 };
 

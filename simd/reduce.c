@@ -88,12 +88,13 @@ void ISA(map_matvec)(const Map *m)
     }
 }
 
-/* y[j] = a[0][j] b[0] + a[1][j] b[1] + ..., one chain for each j. */
-INLINE void columns(int vectors, int rows, int n, int width, const float *a,
+/* y[j] = a[0][j] b[0] + a[1][j] b[1] + ..., one chain for each j, going on from y. */
+INLINE void columns(int vectors, int rows, int n, int width, bool go_on, const float *a,
                     const float *b, float *y)
 {
     vf s[4];
-    UNROLL for (int v = 0; v < vectors; v++) s[v] = v_zero();
+    UNROLL for (int v = 0; v < vectors; v++) s[v] =
+        go_on ? v_load(y + v * LANES) : v_zero();
     for (int i = 0; i < rows; i++, a += width)
         UNROLL for (int v = 0; v < vectors; v++) s[v] =
             v_fma(v_load(a + v * LANES), v_set(b[i]), s[v]);
@@ -109,9 +110,9 @@ void ISA(map_matvec_t)(const Map *m)
         for (int g = 0; g < m->groups; g++) {
             int j = 0;
             for (; j + 4 * LANES <= m->inner; j += 4 * LANES)
-                columns(4, m->m, 4 * LANES, m->inner, a + j, b, y + j);
+                columns(4, m->m, 4 * LANES, m->inner, m->go_on, a + j, b, y + j);
             for (; j < m->inner; j += LANES)
-                columns(1, m->m, m->inner - j, m->inner, a + j, b, y + j);
+                columns(1, m->m, m->inner - j, m->inner, m->go_on, a + j, b, y + j);
             a += (size_t)m->m * (size_t)m->inner;
             b += m->m;
             y += m->inner;

@@ -168,6 +168,39 @@ Test(cells, of_every_corner_pass_the_check)
         }
 }
 
+/* Rows of many make a block, or not one matrix does; odd rows, and several heads; as
+ * many floats in other rows. */
+Test(cells, with_matrices_of_any_size_pass_the_check)
+{
+    static const int size[][3] = {
+        {3, 4, 5}, {2, 71, 37}, {5, 23, 33}, {1, 3, 1031}, {1, 2, 2053}};
+    for (size_t i = 0; i < sizeof size / sizeof *size; i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "size head = %d\nsize m = %d\nsize n = %d\n"
+                 "state C [head][m][n] = 0.1\nstate D [head][n][m]\n"
+                 "state s [head]\nweight a [head][m]\nweight b, c [head][n]\n"
+                 "weight w [head][input]\noutput y\ns' = tanh(w x + s)\n"
+                 "C' = s' * C + sigmoid(sum(C) / n) * outer(s' * a, b)\n"
+                 "D' = s' * D + outer(c, a)\n"
+                 "y = dot(a, C' c) / n + dot(b, C'^T a) / m + dot(b, D' a) / n\n",
+                 size[i][0], size[i][1], size[i][2]);
+        Error err;
+        cr_expect(check_text(text, 2, 1, i, &err), "%s%s", text, err.text);
+    }
+}
+
+/* Its blocks are whole panels, not whole rows. */
+Test(cells, with_a_product_that_is_a_matrix_pass_the_check)
+{
+    Error err;
+    cr_expect(check_text("size m = 43\nsize n = 49\nstate C [m][n]\n"
+                         "weight W [m][n][input]\nweight a [n]\noutput y\n"
+                         "C' = 0.5 * C + W x\ny = C' a / n\n",
+                         1, 1, 1, &err),
+              "%s", err.text);
+}
+
 Test(cells, with_a_sum_of_any_length_pass_the_check)
 {
     for (int terms = 63; terms <= 150; terms += terms < 67 ? 1 : 83) {

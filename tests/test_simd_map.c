@@ -161,3 +161,41 @@ Test(simd_map, every_grouped_operation_is_its_equation_on_every_set)
                               inner[i]);
             }
 }
+
+static void run_in_parts(const Kernels *k, const void *context, float *y)
+{
+    const Case *const c = context;
+    Map m = c->map;
+    m.y = y;
+    m.m = c->map.m / 3;
+    k->map[c->op](&m);
+    m.go_on = true;
+    m.a += m.m * m.inner, m.b += m.m;
+    m.m = c->map.m - m.m;
+    k->map[c->op](&m);
+}
+
+Test(simd_map, a_transposed_product_goes_on_where_it_ended)
+{
+    enum { M = 7 };
+    for (int inner = 1; inner <= 150; inner += small() ? 37 : 1) {
+        const size_t n = (size_t)inner;
+        const Map m = {.rows = 2,
+                       .n = M * inner,
+                       .groups = 1,
+                       .m = M,
+                       .inner = inner,
+                       .y_row = n + 1,
+                       .a = drawn(ORDINARY, 6, 2 * M * n),
+                       .a_row = M * n,
+                       .b = drawn(ORDINARY, 7, 2 * M),
+                       .b_row = M};
+        const Case c = {MAP_matvec_t, m};
+        const char *const what = name[MAP_matvec_t];
+        const float *const y = on_every_set(what, run_map, &c, 2, inner, n + 1, NULL);
+        const float *const z =
+            on_every_set(what, run_in_parts, &c, 2, inner, n + 1, NULL);
+        cr_assert(same(y, z, n) && same(y + n + 1, z + n + 1, n), "inner %d", inner);
+        floats_free();
+    }
+}

@@ -39,6 +39,14 @@ static const char *const mixed =
     "v = V x\nk = drop(K x, 0.5)\nC' = 0.5 * C + outer(v, R k)\n"
     "y = C' k / (norm(v) * norm(v) + 2)\nh' = tanh(S (g * h) + S^T h + mean(h))\n";
 
+/* A matrix state so large that few rows of the mini-batch are a block. */
+static const char *const matrices =
+    "cell matrices\nsize head = 2\nsize m = 15\nsize n = 30\n"
+    "state C [head][m][n]\nstate k [head][n] = 0.5\n"
+    "weight A [head][m][input]\nweight B [head][n][input]\noutput y\n"
+    "v = tanh(C k + A x)\ne = sigmoid(sum(C))\nC' = e * C + outer(v, k)\n"
+    "k' = tanh(C'^T v + B x)\ny = dot(v, C' k)\n";
+
 static void rig_fill(Rig *rig)
 {
     for (int i = 0; i < T * B; i++) {
@@ -143,7 +151,7 @@ static void expect_same(const Rig *a, const Rig *b)
     cr_expect(sum > 0, "no gradient at all");
 }
 
-static const char *const texts[] = {gru, uncut, mixed};
+static const char *const texts[] = {gru, uncut, mixed, matrices};
 
 Test(step, row_blocks_and_parts_do_not_change_bits)
 {
@@ -225,6 +233,23 @@ Test(step, a_gradient_that_is_a_product_is_one_operation_with_its_function)
     /* GRU's dh' z is the last that reads z: put off, another buffer would be kept. */
     rig_open(&rig, gru, false, true);
     cr_assert(rig.step.program->buffers == 5);
+    rig_close(&rig);
+}
+
+Test(step, a_matrix_is_kept_as_a_state_and_else_in_blocks)
+{
+    enum { FLOATS = 2 * 20 * 20 };
+    Rig rig;
+    rig_open(&rig,
+             "cell memory\nsize head = 2\nsize d = 20\nstate C [head][d][d]\n"
+             "state m [head]\nweight V, K, Q [head][d][input]\n"
+             "weight w [head][input]\noutput y\nm' = tanh(w x + m)\n"
+             "C' = m' * C + m' * outer(V x, K x)\ny = dot(V x, C' (Q x))\n",
+             false, true);
+    const Program *const p = rig.step.program;
+    for (int i = 0; i < p->buffers; i++) cr_expect(p->buffer[i] < FLOATS);
+    for (int i = 0; i < p->strips; i++)
+        cr_expect(p->strip[i] < FLOATS || p->strip_block[i]);
     rig_close(&rig);
 }
 

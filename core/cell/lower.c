@@ -87,6 +87,44 @@ static void sink(Lowering *l, int line)
     if (to != PHASE_NONE) l->phase[line] = to;
 }
 
+/* The matrix that the line makes, or makes a vector of; a line of no matrix: what it
+ * makes. */
+static const Shape *shape_of(const Lowering *l, int line)
+{
+    const Node *const n = &l->list.line[line].node;
+    const bool reads = n->op == OP_SUM || n->op == OP_MATVEC;
+    return &l->list.line[reads ? n->in[0] : line].node.shape;
+}
+
+/* The matrices of so many floats in a row of the mini-batch, NULL if it has none.
+ * Products are of vectors, and want other blocks. */
+static const Shape *matrices_of(const Lowering *l, int width)
+{
+    const Shape *matrices = NULL;
+    for (int i = 0; i < l->list.lines; i++) {
+        const Op op = l->list.line[i].node.op;
+        const Shape *const s = shape_of(l, i);
+        if (shape_count(s) != width) continue;
+        if (op == OP_PRODUCT) return NULL;
+        if (!matrices && (op == OP_OUTER || op == OP_MATVEC)) matrices = s;
+    }
+    return matrices && matrices->dim[matrices->axes - 1] <= STRIP ? matrices : NULL;
+}
+
+/* What works on matrices that the loop makes goes through them in it, while they are
+ * near, not once more after it. */
+static void hoist(Lowering *l, int line)
+{
+    const Phase phase = l->phase[line];
+    if (phase != FORWARD_AFTER && phase != BACKWARD_AFTER) return;
+    if (!matrices_of(l, shape_count(shape_of(l, line)))) return;
+    for (int j = 0; j < 3; j++) {
+        const int in = l->list.line[line].node.in[j];
+        if (in >= 0 && l->phase[in] == phase) return;
+    }
+    l->phase[line] = phase - 1;
+}
+
 static bool find_phases(Lowering *l)
 {
     const Rewrite *const r = &l->list;
@@ -101,6 +139,7 @@ static bool find_phases(Lowering *l)
                 reaching[in] = true;
         }
     for (int i = 0; i < r->lines; i++) l->phase[i] = phase_of(l, i, reaching[i]);
+    for (int i = 0; i < r->lines; i++) hoist(l, i);
     for (int i = r->lines - 1; i >= 0; i--) sink(l, i);
     free(reaching);
     return true;
@@ -114,20 +153,49 @@ static int groups_of(const Lowering *l, const Node *n)
     return (int)(a * y / shape_count(&l->graph->param[n->index].shape));
 }
 
-/* Units that a block may cut: elementwise lines, and products whose every column may be
- * had alone. 0: the line needs whole rows. */
+/* Units that a block may cut: elementwise lines, products whose every column may be had
+ * alone, and matrices. 0: the line needs whole rows. */
 static int width_of(const Lowering *l, int line)
 {
     const Node *const n = &l->list.line[line].node;
     if (op_elementwise(n->op) || n->op == OP_MASK) return count_of(l, line);
-    if (n->op == OP_PRODUCT && groups_of(l, n) == 1) return count_of(l, line);
-    return 0;
+    if (n->op == OP_PRODUCT) return groups_of(l, n) == 1 ? count_of(l, line) : 0;
+    const Shape *const s = shape_of(l, line);
+    const Shape *const matrices = matrices_of(l, shape_count(s));
+    return matrices && shape_equal(s, matrices) ? shape_count(s) : 0;
 }
 
 /* Operand j must be whole before the line runs, not just the block at hand. */
-static bool reads_whole(const Node *n, int j)
+static bool reads_whole(const Lowering *l, int line, int j)
 {
-    return n->op == OP_PRODUCT ? j == 0 : !op_elementwise(n->op);
+    const Node *const n = &l->list.line[line].node;
+    if (n->op == OP_PRODUCT) return j == 0;
+    if (n->op == OP_SUM || n->op == OP_MATVEC) return !l->width[line] || j > 0;
+    return !op_elementwise(n->op);
+}
+
+/* Groups that line `user` must come after `line`, its operand j. */
+static int groups_after(const Lowering *l, int line, int user, int j)
+{
+    const bool same = l->width[line] == l->width[user];
+    const bool whole = l->width[user] && reads_whole(l, user, j);
+    return same && !whole ? 0 : 1;
+}
+
+/* A matrix is made in the group of its first user, if that can be: no trip through
+ * memory. */
+static void put_off(Lowering *l, int line)
+{
+    if (!l->width[line] || !matrices_of(l, l->width[line])) return;
+    int level = -1;
+    for (int i = line + 1; i < l->list.lines; i++)
+        for (int j = 0; j < 3; j++) {
+            if (l->list.line[i].node.in[j] != line || l->phase[i] != l->phase[line])
+                continue;
+            const int latest = l->level[i] - groups_after(l, line, i, j);
+            if (level < 0 || latest < level) level = latest;
+        }
+    if (level > l->level[line]) l->level[line] = level;
 }
 
 static void find_levels(Lowering *l)
@@ -140,12 +208,11 @@ static void find_levels(Lowering *l)
             const int in = r->line[i].node.in[j];
             if (in < 0 || l->phase[in] != l->phase[i] || l->phase[i] == PHASE_NONE)
                 continue;
-            const bool same = l->width[in] == l->width[i];
-            const bool whole = l->width[i] && reads_whole(&r->line[i].node, j);
-            const int level = l->level[in] + (same && !whole ? 0 : 1);
+            const int level = l->level[in] + groups_after(l, in, i, j);
             if (level > l->level[i]) l->level[i] = level;
         }
     }
+    for (int i = r->lines - 1; i >= 0; i--) put_off(l, i);
 }
 
 /* Line a runs before line b. */
@@ -215,7 +282,7 @@ static bool may_replace(const Lowering *l, int line, int dead)
         if (l->phase[i] == PHASE_NONE) continue;
         const Node *const n = &l->list.line[i].node;
         for (int j = 0; j < 3; j++) {
-            if (n->in[j] != dead || !reads_whole(n, j)) continue;
+            if (n->in[j] != dead || !reads_whole(l, i, j)) continue;
             if (i == line || (l->width[line] && same_group(l, i, line))) return false;
         }
     }
@@ -396,11 +463,11 @@ static void set_axes(const Lowering *l, const Node *n, Instr *instr)
     const Shape *const s = &n->shape;
     const int count = shape_count(s),
               a = shape_count(&l->list.line[n->in[0]].node.shape);
-    instr->groups = instr->m = instr->inner = 1;
     if (n->op == OP_SUM || n->op == OP_EXPAND) {
+        instr->m = 1;
         instr->groups = n->op == OP_SUM ? count : a;
         instr->inner = n->op == OP_SUM ? a / count : count / a;
-    } else if (n->op == OP_OUTER || n->op == OP_MATVEC) {
+    } else {
         const Shape *const matrix =
             n->op == OP_OUTER ? s : &l->list.line[n->in[0]].node.shape;
         instr->m = matrix->dim[matrix->axes - 2];
@@ -430,11 +497,20 @@ static Instr instr_of(const Lowering *l, int line)
         i.kind = table ? KIND_LOOK_UP : KIND_PRODUCT;
         i.pack = pack_for(l, n, table);
         i.groups = groups_of(l, n);
-    } else {
+    } else if (!op_elementwise(n->op)) {
+        i.kind = KIND_GROUPED;
         set_axes(l, n, &i);
         if (n->op == OP_MATVEC && n->transposed) i.map = MAP_matvec_t;
     }
     return i;
+}
+
+static void set_matrix(const Lowering *l, Group *g)
+{
+    const Shape *const s = g->width ? matrices_of(l, g->width) : NULL;
+    if (!s) return;
+    g->inner = s->dim[s->axes - 1];
+    g->head = s->dim[s->axes - 2] * g->inner;
 }
 
 static void emit_groups(Lowering *l)
@@ -443,8 +519,9 @@ static void emit_groups(Lowering *l)
     for (int at = 0; at < l->ordered; at++) {
         const int line = l->order[at];
         if (at == 0 || !same_group(l, line, l->order[at - 1])) {
-            p->group[p->groups++] =
-                (Group){l->phase[line], p->instrs, p->instrs, l->width[line]};
+            Group *const g = &p->group[p->groups++];
+            *g = (Group){l->phase[line], p->instrs, p->instrs, l->width[line], 0, 0};
+            set_matrix(l, g);
         }
         p->instr[p->instrs++] = instr_of(l, line);
         p->group[p->groups - 1].end = p->instrs;

@@ -6,7 +6,9 @@
  * states.
  *
  * A phase is a list of groups, a group a list of instructions of one width, run block
- * of units by block of units so that their values stay in L1, products included. */
+ * of units by block of units so that their values stay in L1, products included. Where
+ * each row of the mini-batch has matrices, blocks are whole rows of a matrix, so that
+ * what makes a matrix of vectors, or vectors of it, runs block by block too. */
 #pragma once
 
 #include "../model.h"
@@ -46,22 +48,31 @@ typedef struct Value {
     size_t offset; /* of a parameter in the block; of a column in dy or the output */
 } Value;
 
-typedef enum Kind { KIND_MAP, KIND_PRODUCT, KIND_LOOK_UP, KIND_MASK } Kind;
+typedef enum Kind {
+    KIND_MAP,
+    KIND_GROUPED,
+    KIND_PRODUCT,
+    KIND_LOOK_UP,
+    KIND_MASK
+} Kind;
 
 typedef struct Instr {
     Kind kind;
     MapOp map;
     int y, a, b, c; /* values; -1: none. PRODUCT, LOOK_UP: b is where chains start */
-    int groups, m, inner; /* as in Map */
+    int groups, m, inner; /* GROUPED: as in Map */
     int pack;             /* PRODUCT, LOOK_UP: of the matrix */
     int mask;             /* MASK: which drop() */
     float p;              /* MASK: the probability */
 } Instr;
 
+#define STRIP 2048 /* floats of a value in a block: 8 KiB, a few fit L1 */
+
 typedef struct Group {
     Phase phase;
-    int first, end; /* instructions */
-    int width;      /* units that blocks divide; 0: instructions need whole rows */
+    int first, end;  /* instructions */
+    int width;       /* units that blocks divide; 0: instructions need whole rows */
+    int head, inner; /* width is of matrices: floats of one, and of one's row; else 0 */
 } Group;
 
 /* A matrix in the order of the kernels: G panels sets, each of n columns and depth

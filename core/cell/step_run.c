@@ -2,7 +2,8 @@
  *
  * Rows are cut into blocks of at most ROW_BLOCK, units into blocks such that a strip of
  * rows x units is about STRIP floats: what a group of instructions works on stays in
- * L1. None of these sizes changes a bit. */
+ * L1. Matrices are cut into whole rows of about STRIP floats. None of these sizes
+ * changes a bit. */
 #include "step_run.h"
 
 /* ---- instructions ---- */
@@ -11,12 +12,14 @@
 typedef struct Block {
     int t, r, rows;
     int j, units; /* units 0: all */
+    int top;      /* the row that strips begin with */
 } Block;
 
-static float *address(const At *v, const Block *b)
+/* Of unit j, which is the first of a block. */
+static float *address(const At *v, const Block *b, int j)
 {
-    const ptrdiff_t row = v->strip ? 0 : v->row * b->r;
-    return v->at + v->step * b->t + row + (v->block ? 0 : b->j);
+    const ptrdiff_t row = v->row * (v->strip ? b->r - b->top : b->r);
+    return v->at + v->step * b->t + row + (v->block ? 0 : j);
 }
 
 static size_t row_of(const At *v, const Block *b)
@@ -24,20 +27,76 @@ static size_t row_of(const At *v, const Block *b)
     return v->block ? padded((size_t)b->units) : (size_t)v->row;
 }
 
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
 static void run_map(const Run *r, const Instr *i, const Block *b)
 {
     const At *const v = r->value;
     Map m = {.rows = b->rows,
-             .n = b->units ? b->units : v[i->y].n,
+             .n = b->units,
+             .y = address(&v[i->y], b, b->j),
+             .y_row = row_of(&v[i->y], b),
+             .a = address(&v[i->a], b, b->j),
+             .a_row = row_of(&v[i->a], b)};
+    if (i->b >= 0) m.b = address(&v[i->b], b, b->j), m.b_row = row_of(&v[i->b], b);
+    if (i->c >= 0) m.c = address(&v[i->c], b, b->j), m.c_row = row_of(&v[i->c], b);
+    simd->map[i->map](&m);
+}
+
+/* What an operand of a grouped Map has: [groups][m][inner], [groups][m] or
+ * [groups][inner]. */
+typedef enum Extent { FULL, ROWS, COLUMNS } Extent;
+
+static const struct {
+    Extent y, a, b;
+} extent[MAP_COUNT] = {
+    // clang-format off
+    [MAP_sum]      = {ROWS, FULL, FULL},
+    [MAP_expand]   = {FULL, ROWS, FULL},
+    [MAP_outer]    = {FULL, ROWS, COLUMNS},
+    [MAP_matvec]   = {ROWS, FULL, COLUMNS},
+    [MAP_matvec_t] = {COLUMNS, FULL, ROWS},
+    // clang-format on
+};
+
+/* Where an operand begins, for a block that begins at b->j of FULL. */
+static float *operand(const At *v, Extent e, const Instr *i, const Block *b)
+{
+    const int j = e == FULL   ? b->j
+                  : e == ROWS ? b->j / i->inner
+                              : b->j / (i->m * i->inner) * i->inner;
+    return address(v, b, j);
+}
+
+/* The axes of a block of matrices: all of some groups, or rows of one. */
+static void cut_axes(Map *m, const Block *b)
+{
+    m->go_on = b->j % (m->m * m->inner) != 0;
+    m->inner = least(m->inner, b->units);
+    m->m = least(m->m, b->units / m->inner);
+    m->groups = b->units / m->inner / m->m;
+}
+
+static void run_grouped(const Run *r, const Instr *i, const Block *b)
+{
+    const At *const v = r->value;
+    Map m = {.rows = b->rows,
+             .n = b->units ? b->units : i->groups * i->m * i->inner,
              .groups = i->groups,
              .m = i->m,
              .inner = i->inner,
-             .y = address(&v[i->y], b),
+             .y = operand(&v[i->y], extent[i->map].y, i, b),
              .y_row = row_of(&v[i->y], b),
-             .a = address(&v[i->a], b),
+             .a = operand(&v[i->a], extent[i->map].a, i, b),
              .a_row = row_of(&v[i->a], b)};
-    if (i->b >= 0) m.b = address(&v[i->b], b), m.b_row = row_of(&v[i->b], b);
-    if (i->c >= 0) m.c = address(&v[i->c], b), m.c_row = row_of(&v[i->c], b);
+    if (i->b >= 0) {
+        m.b = operand(&v[i->b], extent[i->map].b, i, b);
+        m.b_row = row_of(&v[i->b], b);
+    }
+    if (b->units) cut_axes(&m, b);
     simd->map[i->map](&m);
 }
 
@@ -45,21 +104,21 @@ static void run_product(const Run *r, const Instr *i, const Block *b)
 {
     const At *const v = r->value;
     const Pack *const p = &r->program->pack[i->pack];
-    const Block whole = {.t = b->t, .r = b->r, .rows = b->rows};
     const float *const packed =
         r->step->memory->packed + r->step->memory->pack_at[i->pack];
     for (int g = 0; g < p->G; g++) {
         const Gemm product = {.m = b->rows,
                               .n = b->units ? b->units : p->n,
                               .k = p->k,
-                              .a = address(&v[i->a], &whole) + g * p->k,
+                              .a = address(&v[i->a], b, 0) + g * p->k,
                               .a_row = (size_t)v[i->a].row,
                               .a_col = 1,
                               .b = packed + (size_t)g * simd->packed(p->n, p->k) +
                                    simd->packed(b->j, p->k),
-                              .d = i->b < 0 ? NULL : address(&v[i->b], b) + g * p->n,
+                              .d = i->b < 0 ? NULL
+                                            : address(&v[i->b], b, b->j) + g * p->n,
                               .d_row = i->b < 0 ? 0 : row_of(&v[i->b], b),
-                              .c = address(&v[i->y], b) + g * p->n,
+                              .c = address(&v[i->y], b, b->j) + g * p->n,
                               .c_row = row_of(&v[i->y], b)};
         simd->gemm(&product);
     }
@@ -73,8 +132,8 @@ static void run_look_up(const Run *r, const Instr *i, const Block *b)
     simd->look_up(b->rows, b->units ? b->units : p->n,
                   m->symbol + (size_t)b->t * (size_t)r->step->shape.B + b->r,
                   m->packed + m->pack_at[i->pack] + b->j, row_floats(p->n),
-                  i->b < 0 ? NULL : address(&v[i->b], b), address(&v[i->y], b),
-                  row_of(&v[i->y], b));
+                  i->b < 0 ? NULL : address(&v[i->b], b, b->j),
+                  address(&v[i->y], b, b->j), row_of(&v[i->y], b));
 }
 
 /* Rows of several steps may follow one another; each has its own step number. */
@@ -83,7 +142,7 @@ static void run_mask(const Run *r, const Instr *i, const Block *b)
     const Chunk *const c = r->chunk;
     const At *const y = &r->value[i->y];
     const int B = r->step->shape.B, units = b->units ? b->units : y->n;
-    float *at = address(y, b);
+    float *at = address(y, b, b->j);
     for (int row = 0; row < b->rows; row++, at += row_of(y, b)) {
         const int t = b->t + (b->r + row) / B, in = (b->r + row) % B;
         const uint64_t time = c->time + (uint64_t)((int64_t)c->time_sign * t);
@@ -98,15 +157,15 @@ static void run_mask(const Run *r, const Instr *i, const Block *b)
 }
 
 static void (*const run_kind[])(const Run *, const Instr *, const Block *) = {
-    [KIND_MAP] = run_map,
-    [KIND_PRODUCT] = run_product,
-    [KIND_LOOK_UP] = run_look_up,
+    [KIND_MAP] = run_map,         [KIND_GROUPED] = run_grouped,
+    [KIND_PRODUCT] = run_product, [KIND_LOOK_UP] = run_look_up,
     [KIND_MASK] = run_mask,
 };
 
 /* ---- groups and phases ---- */
 
-/* Whole panels, and at most STRIP floats for so many rows, which strips pad. */
+/* Whole panels, and at most STRIP floats for so many rows, which strips pad: 64 rows of
+ * 32, the widest panel. */
 static int units_for(int rows)
 {
     const int padded_units = STRIP / rows / LANES_MAX * LANES_MAX;
@@ -114,16 +173,43 @@ static int units_for(int rows)
     return units > simd->panel ? units : simd->panel;
 }
 
-static void run_group(const Run *r, const Group *g, Block b)
+static void run_block(const Run *r, const Group *g, const Block *b)
 {
-    const int step = g->width ? units_for(b.rows) : 1;
-    for (b.j = 0; b.j < (g->width ? g->width : 1); b.j += step) {
-        if (g->width) b.units = g->width - b.j < step ? g->width - b.j : step;
-        for (int i = g->first; i < g->end; i++) {
-            const Instr *const instr = &r->program->instr[i];
-            run_kind[instr->kind](r, instr, &b);
-        }
+    for (int i = g->first; i < g->end; i++) {
+        const Instr *const instr = &r->program->instr[i];
+        run_kind[instr->kind](r, instr, b);
     }
+}
+
+static void run_units(const Run *r, const Group *g, const Block *of)
+{
+    Block b = *of;
+    const int step = units_for(b.rows);
+    for (b.j = 0; b.j < g->width; b.j += step) {
+        b.units = least(g->width - b.j, step);
+        run_block(r, g, &b);
+    }
+}
+
+/* All matrices of some rows of the mini-batch, or rows of one matrix of one of them. */
+static void run_matrices(const Run *r, const Group *g, const Block *of)
+{
+    Block b = *of;
+    const bool all = padded((size_t)g->width) <= STRIP;
+    const int head = all ? g->width : g->head;
+    const int step = least(head, STRIP / g->inner * g->inner);
+    const int rows = STRIP / (int)padded((size_t)step), end = b.r + b.rows;
+    for (; b.r < end; b.r += rows)
+        for (b.j = 0; b.j < g->width; b.j += b.units) {
+            b.rows = least(end - b.r, rows);
+            b.units = least(head - b.j % head, step);
+            run_block(r, g, &b);
+        }
+}
+
+static void run_group(const Run *r, const Group *g, const Block *b)
+{
+    (!g->width ? run_block : g->inner ? run_matrices : run_units)(r, g, b);
 }
 
 void run_rows(const Run *r, Phase phase, int t, int first, int end)
@@ -132,10 +218,10 @@ void run_rows(const Run *r, Phase phase, int t, int first, int end)
     for (int i = 0; i < blocks; i++) {
         const int at = first + (int)((int64_t)(end - first) * i / blocks);
         const int next = first + (int)((int64_t)(end - first) * (i + 1) / blocks);
-        const Block b = {.t = t, .r = at, .rows = next - at};
+        const Block b = {.t = t, .r = at, .rows = next - at, .top = at};
         for (int g = 0; g < r->program->groups; g++)
             if (r->program->group[g].phase == phase)
-                run_group(r, &r->program->group[g], b);
+                run_group(r, &r->program->group[g], &b);
     }
 }
 

@@ -10,7 +10,6 @@
 #include "step.h"
 
 #define ROW_BLOCK  64
-#define STRIP      2048 /* floats: 8 KiB, a few fit L1; 64 rows x 32, the widest panel */
 #define VALUES_MAX 1024 /* of a cell: 40 KiB of a worker's stack */
 
 /* ---- memory ---- */
