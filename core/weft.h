@@ -46,7 +46,7 @@ WEFT_API void weft_team_close(WeftTeam *team);
 WEFT_API int weft_team_threads(const WeftTeam *team);
 
 /* The set in use, once a team is open: "scalar", "avx2", "avx512", "neon"; "scalar without
- * FMA", on a CPU that has none, has bits of its own. */
+ * FMA", on a CPU that has none, may have bits of its own. */
 WEFT_API const char *weft_isa(void);
 
 /* Runs job(context, i), i = 0 .. jobs-1, side by side on the team's threads, each job on

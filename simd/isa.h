@@ -27,7 +27,7 @@
  * there is no such set here. */
 bool isa_select(const char *name, char *text, size_t text_size);
 
-/* The name for digests: simd->isa, or "scalar without FMA" (bits of its own). */
+/* The name for digests: simd->isa, or "scalar without FMA" (bits that may be its own). */
 const char *isa_name(void);
 
 /* Set i of those that this machine can run, NULL past the last (tests walk all). */

@@ -15,7 +15,7 @@
  *  v_max(a, b)  v_min(a, b)         a > b ? a : b; a < b ? a : b
  *  v_sum(v)                         of the lanes: halves are added until one is left
  *  v_transpose(r)                   rows r[LANES] become columns
- *  v_exp v_log                      SLEEF's finz_ functions
+ *  v_log                            SLEEF's finz_ function
  *  v_exponent(v)                    the low nine bits of v as sign and exponent
  *  TILE_ROWS, TILE_VECTORS          the register tile of gemm.c; TILE_LIST: 1 .. TILE_ROWS
  *
@@ -85,7 +85,6 @@ static inline vf v_fma(vf a, vf b, vf c)               { return fmaf(a, b, c); }
 static inline vf v_fnma(vf a, vf b, vf c)              { return fmaf(-a, b, c); }
 static inline vm v_more(vf a, vf b)                    { return a > b; }
 static inline vf v_select(vm m, vf a, vf b)            { return m ? a : b; }
-static inline vf v_exp(vf a)                           { return scalar_expf(a); }
 static inline vf v_log(vf a)                           { return scalar_logf(a); }
 static inline vf v_exponent(vf a)
 {
@@ -125,15 +124,17 @@ static inline int lanes_of(int n) /* how many of n elements this vector has */
     return n < 0 ? 0 : n < LANES ? n : LANES;
 }
 
-/* exp(a) = s (1 + q), s a power of two, |a| <= 88; below 2^-126, s is 0. The polynomial
- * is the minimax one of (e^r - 1 - r) / r^2 where |r| <= ln(2) / 2, within 1.4e-8. */
+/* exp(a) = 2^up s (1 + q), s a power of two that is 0 below 2^-126 and must be less than
+ * 2^128. The polynomial is the minimax one of (e^r - 1 - r) / r^2 where |r| <= ln(2) / 2,
+ * within 1.4e-8. */
 typedef struct Power {
     vf s, q;
 } Power;
 
-INLINE Power v_power(vf a)
+INLINE Power v_power(vf a, int up)
 {
-    const vf bias = v_set(0x1.8p23f + 127); /* t's low bits: the exponent of s */
+    const vf bias =
+        v_set(0x1.8p23f + 127 - (float)up); /* t's low bits: the exponent of s */
     const vf t = v_fma(a, v_set(0x1.715476p0f), bias), n = v_sub(t, bias);
     const vf r = v_fnma(n, v_set(-0x1.05c61p-29f), v_fnma(n, v_set(0x1.62e43p-1f), a));
     vf p = v_set(0x1.6bebfcp-10f);
@@ -144,10 +145,18 @@ INLINE Power v_power(vf a)
     return (Power){v_exponent(t), v_fma(v_mul(r, r), p, r)};
 }
 
-/* x where |x| <= limit, or x is a NaN; else the limit of its sign. */
-INLINE vf v_limit(vf limit, vf x)
+/* x where it is within the limits, or a NaN; else the limit that is near. */
+INLINE vf v_limit(float low, float high, vf x)
 {
-    return v_max(v_neg(limit), v_min(limit, x));
+    return v_max(v_set(low), v_min(v_set(high), x));
+}
+
+/* Within 1.05 ULP; infinite where exp(a) is, and 0 below 2^-125. */
+INLINE vf v_exp(vf a)
+{
+    const Power e = v_power(v_limit(-87.3f, 89, a), 1);
+    const vf half = v_fma(e.s, e.q, e.s);
+    return v_add(half, half);
 }
 
 /* Within 2.5 ULP, 1.5 FLT_EPSILON of the value; tanh 2.9 and 1.6: measured over all
@@ -155,15 +164,15 @@ INLINE vf v_limit(vf limit, vf x)
 INLINE vf v_sigmoid(vf a)
 {
     const vf one = v_set(1);
-    const Power e = v_power(v_limit(v_set(88), v_neg(a)));
+    const Power e = v_power(v_limit(-88, 88, v_neg(a)), 0);
     return v_div(one, v_fma(e.s, e.q, v_add(e.s, one)));
 }
 
 /* (e - 1) / (e + 1), e = exp(2 a). */
 INLINE vf v_tanh(vf a)
 {
-    const vf one = v_set(1), x = v_limit(v_set(9.25f), a);
-    const Power e = v_power(v_add(x, x));
+    const vf one = v_set(1), x = v_limit(-9.25f, 9.25f, a);
+    const Power e = v_power(v_add(x, x), 0);
     return v_div(v_fma(e.s, e.q, v_sub(e.s, one)), v_fma(e.s, e.q, v_add(e.s, one)));
 }
 

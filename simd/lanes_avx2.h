@@ -37,7 +37,6 @@ static inline vm v_more(vf a, vf b)              { return _mm256_cmp_ps(a, b, _C
 static inline vf v_select(vm m, vf a, vf b)      { return _mm256_blendv_ps(b, a, m); }
 static inline vf v_max(vf a, vf b)               { return _mm256_max_ps(a, b); }
 static inline vf v_min(vf a, vf b)               { return _mm256_min_ps(a, b); }
-static inline vf v_exp(vf a)                     { return Sleef_finz_expf8_u10avx2(a); }
 static inline vf v_log(vf a)                     { return Sleef_finz_logf8_u10avx2(a); }
 static inline vf v_exponent(vf a)                { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(a), 23)); }
 // clang-format on

@@ -38,7 +38,6 @@ static inline vm v_more(vf a, vf b)              { return _mm512_cmp_ps_mask(a, 
 static inline vf v_select(vm m, vf a, vf b)      { return _mm512_mask_blend_ps(m, b, a); }
 static inline vf v_max(vf a, vf b)               { return _mm512_max_ps(a, b); }
 static inline vf v_min(vf a, vf b)               { return _mm512_min_ps(a, b); }
-static inline vf v_exp(vf a)                     { return Sleef_finz_expf16_u10avx512f(a); }
 static inline vf v_log(vf a)                     { return Sleef_finz_logf16_u10avx512f(a); }
 static inline vf v_exponent(vf a)                { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(a), 23)); }
 // clang-format on

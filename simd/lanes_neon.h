@@ -57,7 +57,6 @@ static inline vm v_more(vf a, vf b)              { return vcgtq_f32(a, b); }
 static inline vf v_select(vm m, vf a, vf b)      { return vbslq_f32(m, a, b); }
 static inline vf v_max(vf a, vf b)               { return v_flush(v_select(v_more(a, b), a, b)); }
 static inline vf v_min(vf a, vf b)               { return v_flush(v_select(v_more(b, a), a, b)); }
-static inline vf v_exp(vf a)                     { return Sleef_finz_expf4_u10advsimd(a); }
 static inline vf v_log(vf a)                     { return Sleef_finz_logf4_u10advsimd(a); }
 static inline vf v_exponent(vf a)                { return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(a), 23)); }
 // clang-format on

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* SLEEF's finz_ functions (scalar FMA); on a CPU without FMA cinz_ ones, with other
- * bits. */
+/* SLEEF's finz_ functions (scalar FMA); on a CPU without FMA cinz_ ones, whose last bits
+ * may be others. */
 double scalar_exp(double x);
 double scalar_log(double x);
 double scalar_sin(double x);
@@ -16,9 +16,7 @@ double scalar_pow(double x, double y);
 double scalar_log1p(double x);
 double scalar_expm1(double x);
 
-/* The same for float, as the one-lane kernels use them: within 1 ULP. */
-float scalar_expf(float x);
-float scalar_logf(float x);
+float scalar_logf(float x); /* the same for float, as the one-lane kernels use it */
 
 bool scalar_fma(void); /* the CPU has FMA */
 

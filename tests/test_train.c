@@ -182,7 +182,7 @@ typedef struct Kind {
 } Kind;
 
 static const Kind kinds[] = {
-    {gru_text, rnn_text, &symbols, false, false, 0xcbaf8f27757ecae6},
+    {gru_text, rnn_text, &symbols, false, false, 0xabc588f1a7a5e7f5},
     {rnn_text, gru_text, &embedded, true, false, 0xea6564c2cd8b425b},
     {drop_text, gru_text, &dense, false, true, 0xc370bba9c71b040f},
 };
