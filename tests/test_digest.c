@@ -2,7 +2,8 @@
  * machine.
  *
  * The digests were written down once, on AVX2; scalar, AVX-512 and NEON reach them,
- * natively or under an emulator, an x86 without FMA too. A change of results changes them: say so in the commit. */
+ * natively or under an emulator, an x86 without FMA too. A change of results changes
+ * them: say so in the commit. */
 #include "../core/weft.h"
 #include "simd_data.h"
 
