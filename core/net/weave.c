@@ -184,11 +184,14 @@ typedef struct Weave {
     int window;
 } Weave;
 
-static Tiles add_parts(const Weave *w, void (*run)(const Tile *, int), void *context)
+static Tiles add_parts(const Weave *w, const char *name, int layer,
+                       void (*run)(const Tile *, int), void *context)
 {
     const Tiles tiles = {tiles_count(w->list), w->threads};
     for (int i = 0; i < tiles.count; i++)
-        (void)tiles_add(w->list, (Tile){.run = run,
+        (void)tiles_add(w->list, (Tile){.name = name,
+                                        .layer = layer,
+                                        .run = run,
                                         .context = context,
                                         .part = i,
                                         .parts = tiles.count,
@@ -197,13 +200,16 @@ static Tiles add_parts(const Weave *w, void (*run)(const Tile *, int), void *con
     return tiles;
 }
 
-static Tiles add_rows(const Weave *w, void (*run)(const Tile *, int), void *context)
+static Tiles add_rows(const Weave *w, const char *name, int layer,
+                      void (*run)(const Tile *, int), void *context)
 {
     const Tiles tiles = {tiles_count(w->list), w->blocks};
     const int B = w->pass->shape.B;
     for (int i = 0; i < tiles.count; i++)
         (void)tiles_add(w->list,
-                        (Tile){.run = run,
+                        (Tile){.name = name,
+                               .layer = layer,
+                               .run = run,
                                .context = context,
                                .first = (int)((int64_t)B * i / tiles.count),
                                .end = (int)((int64_t)B * (i + 1) / tiles.count),
@@ -212,11 +218,14 @@ static Tiles add_rows(const Weave *w, void (*run)(const Tile *, int), void *cont
     return tiles;
 }
 
-static Tiles add_one(const Weave *w, void (*run)(const Tile *, int))
+static Tiles add_one(const Weave *w, const char *name, void (*run)(const Tile *, int))
 {
     const Tiles tiles = {tiles_count(w->list), 1};
-    (void)tiles_add(w->list,
-                    (Tile){.run = run, .context = w->pass, .index = w->window});
+    (void)tiles_add(w->list, (Tile){.name = name,
+                                    .layer = -1,
+                                    .run = run,
+                                    .context = w->pass,
+                                    .index = w->window});
     return tiles;
 }
 
@@ -238,7 +247,7 @@ static void after_all(const Weave *w, Tiles later, Tiles earlier)
 /* A gate behind both. */
 static Tiles add_gate(const Weave *w, Tiles a, Tiles b)
 {
-    const Tiles gate = add_one(w, run_gate);
+    const Tiles gate = add_one(w, NULL, run_gate);
     after_all(w, gate, a);
     after_all(w, gate, b);
     return gate;
@@ -248,13 +257,16 @@ static Tiles add_start(const Weave *w)
 {
     Pass *const p = w->pass;
     const WeftNet *const net = p->net;
-    Tiles start = add_one(w, run_gate);
+    Tiles start = add_one(w, NULL, run_gate);
     for (int l = 0; l < net->model.layer_count; l++)
         for (int d = 0; d < net->layer[l].directions; d++)
-            start =
-                add_gate(w, start, add_parts(w, run_pack, &p->direction[2 * l + d]));
-    start = add_gate(w, start, add_parts(w, run_head_pack, &p->head));
-    return pass_trains(p) ? add_gate(w, start, add_parts(w, run_clear, p)) : start;
+            start = add_gate(
+                w, start, add_parts(w, "pack", l, run_pack, &p->direction[2 * l + d]));
+    start =
+        add_gate(w, start,
+                 add_parts(w, "pack", net->model.layer_count, run_head_pack, &p->head));
+    return pass_trains(p) ? add_gate(w, start, add_parts(w, "clear", -1, run_clear, p))
+                          : start;
 }
 
 static Tiles add_window_forward(const Weave *w, Tiles start)
@@ -263,16 +275,16 @@ static Tiles add_window_forward(const Weave *w, Tiles start)
     const WeftNet *const net = p->net;
     Tiles below[2] = {0};
     for (int l = 0; l < net->model.layer_count; l++) {
-        const Tiles enter = add_rows(w, run_enter, &p->joint[l]);
+        const Tiles enter = add_rows(w, "enter", l, run_enter, &p->joint[l]);
         if (l == 0) after_all(w, enter, start);
         for (int d = 0; l > 0 && d < net->layer[l - 1].directions; d++)
             after_each(w, enter, below[d]);
         for (int d = 0; d < net->layer[l].directions; d++) {
-            below[d] = add_rows(w, run_forward, &p->direction[2 * l + d]);
+            below[d] = add_rows(w, "forward", l, run_forward, &p->direction[2 * l + d]);
             after_each(w, below[d], enter);
         }
     }
-    const Tiles head = add_rows(w, run_head, &p->head);
+    const Tiles head = add_rows(w, "head", net->model.layer_count, run_head, &p->head);
     for (int d = 0; d < net->layer[net->model.layer_count - 1].directions; d++)
         after_each(w, head, below[d]);
     return head;
@@ -280,11 +292,11 @@ static Tiles add_window_forward(const Weave *w, Tiles start)
 
 /* Gradients in parts, once all rows of `rows` are done; returns a gate behind them and
  * `end`. */
-static Tiles add_gradient(const Weave *w, Tiles rows, Tiles end,
+static Tiles add_gradient(const Weave *w, int layer, Tiles rows, Tiles end,
                           void (*run)(const Tile *, int), void *context)
 {
     const Tiles done = add_gate(w, rows, end);
-    const Tiles gradient = add_parts(w, run, context);
+    const Tiles gradient = add_parts(w, "gradient", layer, run, context);
     after_all(w, gradient, done);
     return add_gate(w, gradient, done);
 }
@@ -295,23 +307,25 @@ static Tiles add_window_backward(const Weave *w, Tiles head, bool last)
     const WeftNet *const net = p->net;
     Tiles above = head, end = add_gate(w, head, head);
     if (!net->model.vector || last)
-        end = add_gradient(w, head, end, run_head_gradient, &p->head);
+        end = add_gradient(w, net->model.layer_count, head, end, run_head_gradient,
+                           &p->head);
     for (int l = net->model.layer_count - 1; l >= 0; l--) {
         Tiles backward[2];
         for (int d = 0; d < net->layer[l].directions; d++) {
-            backward[d] = add_rows(w, run_backward, &p->direction[2 * l + d]);
+            backward[d] =
+                add_rows(w, "backward", l, run_backward, &p->direction[2 * l + d]);
             after_each(w, backward[d], above);
         }
-        above = add_rows(w, run_leave, &p->joint[l]);
+        above = add_rows(w, "leave", l, run_leave, &p->joint[l]);
         for (int d = 0; d < net->layer[l].directions; d++)
             after_each(w, above, backward[d]);
         for (int d = 0; d < net->layer[l].directions; d++)
-            end = add_gradient(w, backward[d], end, run_gradient,
+            end = add_gradient(w, l, backward[d], end, run_gradient,
                                &p->direction[2 * l + d]);
     }
     end = add_gate(w, end, above);
     if (net->model.input == WEFT_EMBEDDING)
-        end = add_gradient(w, above, end, run_embedding_gradient, &p->joint[0]);
+        end = add_gradient(w, -1, above, end, run_embedding_gradient, &p->joint[0]);
     return end;
 }
 
@@ -340,7 +354,7 @@ bool pass_weave(Pass *p, int windows, TileList **list, Error *err)
     }
     w.window = 0;
     if (p->shape.purpose != PURPOSE_PREDICT) {
-        const Tiles loss = add_one(&w, run_loss);
+        const Tiles loss = add_one(&w, "loss", run_loss);
         after_all(&w, loss, at);
         at = loss;
     }

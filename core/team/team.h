@@ -14,10 +14,13 @@ typedef struct Tile Tile;
 struct Tile {
     void (*run)(const Tile *tile, int worker); /* serial code */
     void *context;
-    int part, parts; /* of what is split */
-    int first, end;  /* rows */
-    int index;       /* of chunk, layer, or as the maker likes */
-    int owner;       /* worker whose list it is in */
+    int part, parts;  /* of what is split */
+    int first, end;   /* rows */
+    int index;        /* of chunk, or as the maker likes */
+    int owner;        /* worker whose list it is in */
+    const char *name; /* of the phase: "forward", "pack", ...; NULL: a gate */
+    int layer;        /* of the net; the head is above the last; -1: of none */
+    double flops;     /* of products, two for a multiply-add; 0: not told */
 };
 
 typedef struct TileList TileList;

@@ -167,14 +167,21 @@ int update_tiles(int threads)
 
 void update_add(Update *update, TileList *list, int threads, int after)
 {
-    Tile tile = {.run = run_norm, .context = update, .parts = threads};
+    Tile tile = {.name = "norm",
+                 .layer = -1,
+                 .run = run_norm,
+                 .context = update,
+                 .parts = threads};
     const int norms = tiles_count(list), rates = norms + threads;
     for (tile.part = 0; tile.part < threads; tile.part++) {
         tile.owner = tile.part;
         tiles_after(list, tiles_add(list, tile), after);
     }
-    (void)tiles_add(list, (Tile){.run = run_rates, .context = update});
+    const Tile all = {
+        .name = "rates", .layer = -1, .run = run_rates, .context = update};
+    (void)tiles_add(list, all);
     for (int i = 0; i < threads; i++) tiles_after(list, rates, norms + i);
+    tile.name = "update";
     tile.run = run_update;
     for (tile.part = 0; tile.part < threads; tile.part++) {
         tile.owner = tile.part;
