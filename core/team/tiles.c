@@ -9,14 +9,14 @@
 
 #include <assert.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../pause.h"
+
 #define TAKEN (-1)
-#define AHEAD 16   /* tiles of a list that are looked at from its front */
-#define SPINS 1000 /* looks without finding anything before the core is given up */
+#define AHEAD 16 /* tiles of a list that are looked at from its front */
 
 typedef struct Counter {
     _Alignas(ARENA_ALIGN) atomic_int value; /* on a cache line of its own */
@@ -195,19 +195,6 @@ static void finish(TileList *list, int number)
         atomic_fetch_sub_explicit(&list->wait[list->after[i]].value, 1,
                                   memory_order_acq_rel);
     atomic_fetch_sub_explicit(&list->left.value, 1, memory_order_acq_rel);
-}
-
-static void pause_a_little(int looks)
-{
-    if (looks >= SPINS) {
-        sched_yield();
-        return;
-    }
-#if defined __x86_64__
-    __builtin_ia32_pause();
-#elif defined __aarch64__
-    __asm__ volatile("yield");
-#endif
 }
 
 void tiles_work(TileList *list, int worker)
