@@ -220,6 +220,9 @@ typedef enum WeftSchedule { WEFT_CONSTANT, WEFT_STEP, WEFT_COSINE } WeftSchedule
 typedef struct WeftTrain {
     uint64_t updates; /* stop when the net has had so many in all */
     int chunk;        /* steps between the cuts of the gradient; 0: never cut */
+    int back; /* with chunk: steps, at least chunk, that the gradient of a chunk's losses is
+                 carried back, within the batch; those before the chunk are run anew, from
+                 the states that were kept and with today's parameters; (d) chunk */
     int chunks_per_update; /* 0: all chunks of a batch */
     WeftOptimizer optimizer;
     float rate;             /* (d) 1e-3 */

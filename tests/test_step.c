@@ -68,7 +68,7 @@ static void rig_open(Rig *rig, const char *text, bool symbols, bool training)
     cr_assert(cell_parse("test", text, strlen(text), &cell, &err), "%s", err.text);
     cr_assert(graph_build(cell, I, H, &rig->graph, &err), "%s", err.text);
     cr_assert(derive(&rig->graph, &err), "%s", err.text);
-    const StepShape shape = {T, B, symbols, training, training && !symbols};
+    const StepShape shape = {T, B, symbols, training, training && !symbols, 1};
     cr_assert(step_open(&rig->graph, &shape, &rig->step, &err), "%s", err.text);
     Arena need = {0};
     for (Arena *a = &need;; a = &rig->arena) {
@@ -125,7 +125,7 @@ static void rig_run(Rig *rig, const Chunk *c, int blocks, int parts, View y)
     for (int i = 0; i < blocks; i++)
         step_forward(s, c, rig->params, B * i / blocks, B * (i + 1) / blocks,
                      rig->scratch);
-    const View v = step_output(s);
+    const View v = step_output(s, c->slot);
     for (int t = 0; t < c->T; t++)
         for (int b = 0; b < B; b++)
             memcpy(y.at + t * y.step + b * y.row, v.at + t * v.step + b * v.row,
@@ -175,9 +175,10 @@ Test(step, chunks_equal_one_chunk_when_nothing_is_cut)
     rig_open(&b, uncut, false, true);
     const Chunk whole = chunk_of(&a, 0, T);
     rig_run(&a, &whole, 1, 1, view(a.y, 0));
-    for (int t = 0, steps; t < T; t += steps) {
-        steps = t == 0 ? 3 : 2;
-        const Chunk part = chunk_of(&b, t, steps);
+    for (int t = 0, steps = 0; t < T; t += steps) {
+        Chunk part = chunk_of(&b, t, t == 0 ? 3 : 2);
+        part.enter_t = steps; /* of the chunk before */
+        steps = part.T;
         rig_run(&b, &part, 2, 1, view(b.y, t));
     }
     expect_same(&a, &b);
@@ -191,15 +192,16 @@ Test(step, carried_states_go_on)
         Rig a, b;
         rig_open(&a, texts[i], false, false);
         rig_open(&b, texts[i], false, false);
-        const Chunk whole = chunk_of(&a, 0, T), head = chunk_of(&b, 0, 4),
-                    tail = chunk_of(&b, 4, 3);
+        const Chunk whole = chunk_of(&a, 0, T), head = chunk_of(&b, 0, 4);
+        Chunk tail = chunk_of(&b, 4, 3);
+        tail.enter_t = 4;
         rig_run(&a, &whole, 1, 1, view(a.y, 0));
         rig_run(&b, &head, 1, 1, view(b.y, 0));
         float state[1024];
         cr_assert(step_state_count(&b.step) <= 1024);
         for (int row = 0; row < B; row++) { /* through a saved copy */
-            step_get_state(&b.step, row, state);
-            step_set_state(&b.step, row, state);
+            step_get_state(&b.step, 0, 4, row, state);
+            step_set_state(&b.step, 0, 4, row, state);
         }
         rig_run(&b, &tail, 2, 1, view(b.y, 4));
         EXPECT_SAME(a.y, b.y, T * B * ROW);
@@ -334,8 +336,8 @@ Test(step, rows_freeze_outside_their_steps)
                 (END - BEGIN) * B * ROW);
     for (int row = 0; row < B; row++) {
         float last_a[H], last_b[H];
-        step_get_state(&a.step, row, last_a);
-        step_get_state(&b.step, row, last_b);
+        step_get_state(&a.step, 0, T, row, last_a);
+        step_get_state(&b.step, 0, END - BEGIN, row, last_b);
         EXPECT_SAME(last_a, last_b, H);
     }
     rig_close(&a);
@@ -353,7 +355,7 @@ Test(step, symbols_are_for_products_only)
     cr_assert(graph_build(cell, I, H, &graph, &err), "%s", err.text);
     cr_assert(derive(&graph, &err), "%s", err.text);
     cr_assert(isa_select(NULL, err.text, sizeof err.text), "%s", err.text);
-    const StepShape shape = {T, B, true, true, false};
+    const StepShape shape = {T, B, true, true, false, 1};
     cr_assert(!step_open(&graph, &shape, &step, &err));
     cr_expect(strstr(err.text, "embedding"), "%s", err.text);
     graph_close(&graph);

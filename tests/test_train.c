@@ -147,6 +147,138 @@ Test(train, update_after_every_chunks_is_as_if_batches_were_shorter)
     rig_close(&rig);
 }
 
+/* Batch i is batch i / chunks up to the end of its chunk i % chunks, the losses of that
+ * alone. */
+typedef struct Leads {
+    WeftSource whole;
+    int chunk;
+} Leads;
+
+static bool leads_fill(void *context, uint64_t index, WeftBatch *b, WeftError *err)
+{
+    const Leads *const l = context;
+    const int T = l->whole.steps, chunks = (T + l->chunk - 1) / l->chunk;
+    const int own = (int)(index % (uint64_t)chunks) * l->chunk;
+    if (!l->whole.fill(l->whole.context, index / (uint64_t)chunks, b, err))
+        return false;
+    for (int r = 0; r < b->rows; r++) {
+        if (b->length[r] > own + l->chunk) b->length[r] = own + l->chunk;
+        for (int t = 0; t < T; t++)
+            if (t < own || t >= own + l->chunk) b->weight[t * b->rows + r] = 0;
+    }
+    return true;
+}
+
+/* The oracle trains on each chunk with all that leads it, anew from the first step. */
+Test(train, back_over_a_whole_batch_cuts_nothing)
+{
+    Rig rig;
+    rig_open(&rig, gru_text, rnn_text, &dense);
+    rig.drawn.lengths = true;
+    rig.drawn.fresh_every = 1;
+    Leads leads = {drawn_source(&rig.drawn, 11, 5), 3};
+    const WeftSource each = {&leads, leads_fill, 11, 5};
+    const WeftTrain a = {.updates = 8, .chunk = 3, .back = 11, .chunks_per_update = 1};
+    const WeftTrain b = {.updates = 8};
+    for (int threads = 1; threads <= 3; threads += 2)
+        SAME(train_on(&rig, &a, &leads.whole, threads), train_on(&rig, &b, &each, 1),
+             "%d threads", threads);
+    rig_close(&rig);
+}
+
+static double gradients_apart(const Rig *rig, const WeftTrain *a, const WeftTrain *b,
+                              const WeftSource *source)
+{
+    WeftTeam *const team = rig_team(2);
+    WeftNet *net[2];
+    for (int i = 0; i < 2; i++) {
+        MUST(weft_net_open(team, &rig->model, 1, &net[i], &err));
+        MUST(weft_train(net[i], i ? b : a, source, NULL, NULL, &err));
+    }
+    double apart = 0, norm = 0;
+    const float *d[2];
+    for (int i = 0; (d[0] = weft_net_gradient(net[0], i)); i++) {
+        int axes, shape[4], count = 1;
+        weft_net_parameter(net[0], i, NULL, &axes, shape);
+        d[1] = weft_net_gradient(net[1], i);
+        for (int k = 0; k < axes; k++) count *= shape[k];
+        for (int k = 0; k < count; k++) {
+            apart += pow((double)(d[0][k] - d[1][k]), 2);
+            norm += pow((double)d[0][k], 2);
+        }
+    }
+    for (int i = 0; i < 2; i++) weft_net_close(net[i]);
+    weft_team_close(team);
+    return sqrt(apart / norm);
+}
+
+/* Dropout included. */
+Test(train, back_carries_the_gradient_over_the_steps_that_lead)
+{
+    Rig rig;
+    rig_open(&rig, gru_text, gru_text, &embedded);
+    rig.model.drop = rig.layer[1].drop = 0.2f;
+    const WeftSource source = drawn_source(&rig.drawn, 12, 5);
+    const WeftTrain whole = {.updates = 1};
+    WeftTrain cut = {.updates = 1, .chunk = 3, .back = 12};
+    cr_expect_lt(gradients_apart(&rig, &whole, &cut, &source),
+                 40 * (double)FLT_EPSILON);
+    double before = 1;
+    for (cut.back = 3; cut.back < 10; cut.back += 3) { /* the longer, the nearer */
+        const double apart = gradients_apart(&rig, &whole, &cut, &source);
+        cr_expect(1e-5 < apart && apart < before, "back %d: %g, after %g", cut.back,
+                  apart, before);
+        before = apart;
+    }
+    rig_close(&rig);
+}
+
+Test(train, back_goes_on_after_a_save)
+{
+    Rig rig;
+    rig_open(&rig, gru_text, rnn_text, &dense);
+    rig.drawn.fresh_every = 3;
+    const WeftSource source = drawn_source(&rig.drawn, 13, 5);
+    const WeftTrain whole = {
+        .updates = 20, .chunk = 3, .back = 7, .chunks_per_update = 1};
+    const Result once = train_on(&rig, &whole, &source, 2);
+    for (uint64_t stop = 2; stop < 7; stop++) { /* amid a batch, and between two */
+        const char *const path = BUILD_DIR "/test_train_back.weft";
+        WeftTeam *const team = rig_team(1);
+        WeftNet *net;
+        WeftTrain part = whole;
+        part.updates = stop;
+        MUST(weft_net_open(team, &rig.model, 1, &net, &err));
+        MUST(weft_train(net, &part, &source, NULL, NULL, &err));
+        MUST(weft_net_save(net, path, true, &err));
+        weft_net_close(net);
+        MUST(weft_net_load(team, path, &net, &err));
+        MUST(weft_train(net, &whole, &source, NULL, NULL, &err));
+        cr_expect_eq(weft_net_digest(net), once.digest, "stopped after %d", (int)stop);
+        weft_net_close(net);
+        weft_team_close(team);
+    }
+    rig_close(&rig);
+}
+
+Test(train, back_shorter_than_a_chunk_is_refused)
+{
+    Rig rig;
+    WeftTeam *const team = rig_team(1);
+    WeftNet *net;
+    rig_open(&rig, rnn_text, NULL, &dense);
+    const WeftSource source = drawn_source(&rig.drawn, 6, 2);
+    MUST(weft_net_open(team, &rig.model, 1, &net, &err));
+    WeftTrain settings = {.updates = 1, .chunk = 4, .back = 3};
+    FAILS(weft_train(net, &settings, &source, NULL, NULL, &err),
+          "at least the 4 steps");
+    settings.chunk = 0;
+    FAILS(weft_train(net, &settings, &source, NULL, NULL, &err), "without chunk");
+    weft_net_close(net);
+    weft_team_close(team);
+    rig_close(&rig);
+}
+
 /* Where the forward direction carries nothing, chunks are as if they were batches. */
 Test(train, backward_direction_starts_anew_in_each_chunk)
 {

@@ -450,7 +450,7 @@ static void hold(Tensor *t, double got, double want, double bound)
 static void hold_row(Check *c, const Run *r, int row)
 {
     const Graph *const g = c->graph;
-    const View out = step_output(&r->step);
+    const View out = step_output(&r->step, 0);
     Tensor *const x = &c->tensor[g->params], *const y = &c->output;
     for (int t = 0; t < STEPS; t++) {
         const float *at = out.at + t * out.step + row * out.row;
@@ -535,8 +535,11 @@ static bool check_floats(Check *c, Run *r)
 
 static bool check_program(Check *c)
 {
-    const StepShape shape = {
-        .T = STEPS, .B = ROWS, .training = true, .dinput = c->graph->dinput >= 0};
+    const StepShape shape = {.T = STEPS,
+                             .B = ROWS,
+                             .training = true,
+                             .dinput = c->graph->dinput >= 0,
+                             .slots = 1};
     Run run = {.params = NULL};
     Arena need = {0}, arena = {0};
     if (!step_open(c->graph, &shape, &run.step, c->err)) return false;

@@ -61,30 +61,31 @@ static bool is_live(const Chunk *c, int t, int b)
 
 /* ---- forward ---- */
 
-/* Slot 0: what the chunk before left, or where sequences begin. */
+/* Step 0: what a chunk before has, or where sequences begin. */
 static void enter_states(const Run *r, const float *params, int b)
 {
     const Program *const p = r->program;
-    struct StepMemory *const m = r->step->memory;
+    const Chunk *const c = r->chunk;
     for (int s = 0; s < p->states; s++) {
-        float *const to = state_row(r->step, m->state, s, 0, b);
+        float *const to = state_row(r->step, r->memory->state, s, 0, b);
         const int n = state_floats(p, s), from = p->state[s].start_param;
-        if (!r->chunk->fresh)
-            memmove(to, state_row(r->step, m->state, s, m->carried[b], b),
+        if (!c->fresh)
+            memmove(to,
+                    state_row(r->step, r->step->memory->slot[c->from].state, s,
+                              c->enter_t, b),
                     state_bytes(r->step, s));
         else
             for (int j = 0; j < n; j++)
                 to[j] = from < 0 ? (float)p->state[s].start
                                  : params[p->param_offset[from] + (size_t)j];
     }
-    m->carried[b] = r->chunk->T;
 }
 
 /* Steps in a row, in the order of this direction. */
 static void copy_input(const Run *r, int b)
 {
     const Chunk *const c = r->chunk;
-    const struct StepMemory *const m = r->step->memory;
+    const SlotMemory *const m = r->memory;
     const int B = r->step->shape.B, n = r->program->input;
     if (r->step->shape.symbols) {
         for (int t = 0; t < c->T; t++)
@@ -104,8 +105,8 @@ static void freeze(const Run *r, int t)
     for (int b = r->first; b < r->end; b++) {
         if (is_live(r->chunk, t, b)) continue;
         for (int s = 0; s < r->program->states; s++)
-            memcpy(state_row(r->step, r->step->memory->state, s, t + 1, b),
-                   state_row(r->step, r->step->memory->state, s, t, b),
+            memcpy(state_row(r->step, r->memory->state, s, t + 1, b),
+                   state_row(r->step, r->memory->state, s, t, b),
                    state_bytes(r->step, s));
     }
 }
@@ -135,16 +136,16 @@ void step_forward(Step *step, const Chunk *chunk, const float *params, int first
 
 /* ---- backward ---- */
 
-/* Step t reads the gradients that leave it from slot (t+1)%2, and writes those that
- * enter it to slot t%2. */
+/* Step t reads the gradients that leave it from (t+1)%2, and writes those that enter it
+ * to t%2. */
 static void turn_dstates(const Run *r, int t)
 {
     const Program *const p = r->program;
     for (int i = 0; i < p->values; i++) {
         const Value *const v = &p->value[i];
         if (v->place != PLACE_DSTATE && v->place != PLACE_DENTER) continue;
-        const int slot = (t + (v->place == PLACE_DSTATE)) % 2;
-        r->value[i].at = state_row(r->step, r->step->memory->dstate, v->index, slot, 0);
+        const int at = (t + (v->place == PLACE_DSTATE)) % 2;
+        r->value[i].at = state_row(r->step, r->memory->dstate, v->index, at, 0);
     }
 }
 
@@ -152,7 +153,7 @@ static void turn_dstates(const Run *r, int t)
 static void set_aside(const Run *r, int t)
 {
     if (!r->chunk->begin && !r->chunk->end) return;
-    const struct StepMemory *const m = r->step->memory;
+    const SlotMemory *const m = r->memory;
     for (int b = r->first; b < r->end; b++) {
         if (is_live(r->chunk, t, b)) continue;
         for (int s = 0; s < r->program->states; s++) {
@@ -166,7 +167,7 @@ static void set_aside(const Run *r, int t)
 static void put_back(const Run *r, int t)
 {
     if (!r->chunk->begin && !r->chunk->end) return;
-    const struct StepMemory *const m = r->step->memory;
+    const SlotMemory *const m = r->memory;
     for (int b = r->first; b < r->end; b++) {
         if (is_live(r->chunk, t, b)) continue;
         for (int s = 0; s < r->program->states; s++)
@@ -176,12 +177,12 @@ static void put_back(const Run *r, int t)
 }
 
 /* The gradient is cut at the end of the chunk; and a state that no step reads as it
- * enters (denter -1) has none in either slot. */
+ * enters (denter -1) has none in either place. */
 static void cut_gradient(const Run *r)
 {
     for (int s = 0; s < r->program->states; s++)
-        for (int slot = 0; slot < 2; slot++)
-            memset(state_row(r->step, r->step->memory->dstate, s, slot, r->first), 0,
+        for (int at = 0; at < 2; at++)
+            memset(state_row(r->step, r->memory->dstate, s, at, r->first), 0,
                    (size_t)(r->end - r->first) * state_bytes(r->step, s));
 }
 
@@ -213,10 +214,10 @@ void step_backward(Step *step, const Chunk *chunk, const float *params, int firs
 
 /* ---- what others see ---- */
 
-View step_output(const Step *step)
+View step_output(const Step *step, int slot)
 {
     const Program *const p = step->program;
-    const struct StepMemory *const m = step->memory;
+    const SlotMemory *const m = &step->memory->slot[slot];
     const int B = step->shape.B;
     At at;
     if (p->output_own)
@@ -237,24 +238,22 @@ size_t step_state_count(const Step *step)
     return floats;
 }
 
-void step_get_state(const Step *step, int b, float *state)
+void step_get_state(const Step *step, int slot, int t, int b, float *state)
 {
-    const struct StepMemory *const m = step->memory;
+    const SlotMemory *const m = &step->memory->slot[slot];
     for (int s = 0; s < step->program->states; s++) {
         const size_t n = (size_t)state_floats(step->program, s);
-        memcpy(state, state_row(step, m->state, s, m->carried[b], b),
-               n * sizeof *state);
+        memcpy(state, state_row(step, m->state, s, t, b), n * sizeof *state);
         state += n;
     }
 }
 
-void step_set_state(Step *step, int b, const float *state)
+void step_set_state(Step *step, int slot, int t, int b, const float *state)
 {
-    struct StepMemory *const m = step->memory;
-    m->carried[b] = 0;
+    const SlotMemory *const m = &step->memory->slot[slot];
     for (int s = 0; s < step->program->states; s++) {
         const size_t n = (size_t)state_floats(step->program, s);
-        memcpy(state_row(step, m->state, s, 0, b), state, n * sizeof *state);
+        memcpy(state_row(step, m->state, s, t, b), state, n * sizeof *state);
         state += n;
     }
 }

@@ -27,6 +27,7 @@ typedef struct StepShape {
     bool symbols;  /* the input is symbols, as one-hot vectors */
     bool training; /* activations are kept, and gradients can be had */
     bool dinput;   /* the gradient of the input is wanted */
+    int slots;     /* chunks that may be in flight at once */
 } StepShape;
 
 /* One layer, one direction: a program and the memory it runs in. */
@@ -41,15 +42,18 @@ typedef struct Step {
 /* The chunk that a call works on. */
 typedef struct Chunk {
     int T;                 /* <= shape.T */
+    int slot;              /* whose memory this chunk has */
     View x;                /* [T][B][input], dense input */
     const int32_t *symbol; /* or [T][B], in the order of the caller's time ... */
     ptrdiff_t symbol_step; /* ... symbol of (t, b) is symbol[t * symbol_step + b] */
     View dy; /* [T][B][outputs]: gradient of the output; read by backward */
     View dx; /* [T][B][input]: written by backward, when shape.dinput */
     const int *begin,
-        *end;   /* [B]: rows are live for begin[b] <= t < end[b]; NULL: always */
-    bool fresh; /* states start anew; false: they go on from the chunk before */
-    bool drop;  /* draw the masks of drop(); false: 1 */
+        *end;    /* [B]: rows are live for begin[b] <= t < end[b]; NULL: always */
+    bool fresh;  /* states start anew; false: they are those that slot `from` has ... */
+    int from,    /* ... (it may be this one) */
+        enter_t; /* ... as its step enter_t is entered; its T: as its last is left */
+    bool drop;   /* draw the masks of drop(); false: 1 */
     uint64_t seed,
         stream;    /* of the masks; the i-th drop() of the cell has stream + i */
     uint64_t time; /* step number of t = 0, for the masks: index by (time + t, b, j) */
@@ -68,8 +72,8 @@ bool step_initialise(const Step *step, uint64_t seed, uint64_t stream, float *pa
 /* Packs the matrices; part of parts: for several workers. Once per update. */
 void step_pack(Step *step, const float *params, int part, int parts);
 
-/* Rows [first, end) of a chunk. Different rows may run at the same time. The leaving
- * states of a chunk are the entering states of the next that is not fresh. */
+/* Rows [first, end) of a chunk. Different rows, and the backwards of chunks in different
+ * slots, may run at the same time. */
 void step_forward(Step *step, const Chunk *chunk, const float *params, int first,
                   int end, float *scratch);
 void step_backward(Step *step, const Chunk *chunk, const float *params, int first,
@@ -81,10 +85,10 @@ void step_backward(Step *step, const Chunk *chunk, const float *params, int firs
 void step_gradient(Step *step, const Chunk *chunk, float *grads, int part, int parts,
                    float *scratch);
 
-/* Output of the last forward: [T][B][outputs]. */
-View step_output(const Step *step);
+/* Output of the last forward in a slot: [T][B][outputs]. */
+View step_output(const Step *step, int slot);
 
-/* The carried states, for saving: all leaving states of row b, one after the other. */
+/* All states of row b, one after the other, as a slot's step t is entered. */
 size_t step_state_count(const Step *step); /* floats a row */
-void step_get_state(const Step *step, int b, float *state);
-void step_set_state(Step *step, int b, const float *state);
+void step_get_state(const Step *step, int slot, int t, int b, float *state);
+void step_set_state(Step *step, int slot, int t, int b, const float *state);

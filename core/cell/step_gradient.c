@@ -87,7 +87,7 @@ static void add_table(const Run *r, const GradientJob *j, int first, int end, fl
             table[(size_t)s * row + (size_t)i] =
                 dm[(size_t)i * (size_t)j->K + (size_t)s];
     for (int t = 0; t < r->chunk->T; t++)
-        simd->look_up_gradient((int)B, end - first, m->symbol + (size_t)t * B,
+        simd->look_up_gradient((int)B, end - first, r->memory->symbol + (size_t)t * B,
                                d->at + t * d->step + first, (size_t)d->row,
                                table + first, row);
     for (int i = first; i < end; i++)
@@ -108,7 +108,7 @@ static void add_starts(const Run *r, float *grads, int part, int parts)
                   end = part_at(n, LANES_MAX, part + 1, parts);
         if (first == end) continue;
         simd->sum_rows(r->step->shape.B, end - first,
-                       state_row(r->step, r->step->memory->dstate, s, 0, 0) + first,
+                       state_row(r->step, r->memory->dstate, s, 0, 0) + first,
                        row_floats(n),
                        grads + p->param_offset[p->state[s].start_param] + first);
     }

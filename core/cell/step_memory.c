@@ -16,12 +16,19 @@ bool step_memory_open(Step *step)
     const Program *const p = step->program;
     struct StepMemory *const m = step->memory = calloc(1, sizeof *m);
     if (!m) return false;
-    m->state = calloc(3 * (size_t)p->states + 1, sizeof *m->state);
-    m->buffer = calloc((size_t)p->buffers + 1, sizeof *m->buffer);
+    const size_t slots = (size_t)step->shape.slots,
+                 arrays = 3 * (size_t)p->states + (size_t)p->buffers;
+    m->slot = calloc(slots, sizeof *m->slot);
+    m->arrays = calloc(slots * arrays + 1, sizeof *m->arrays);
     m->pack_at = calloc((size_t)p->packs + 1, sizeof *m->pack_at);
-    if (!m->state || !m->buffer || !m->pack_at) return false;
-    m->dstate = m->state + p->states;
-    m->stash = m->dstate + p->states;
+    if (!m->slot || !m->arrays || !m->pack_at) return false;
+    for (size_t i = 0; i < slots; i++) {
+        SlotMemory *const slot = &m->slot[i];
+        slot->state = m->arrays + i * arrays;
+        slot->dstate = slot->state + p->states;
+        slot->stash = slot->dstate + p->states;
+        slot->buffer = slot->stash + p->states;
+    }
     for (int i = 0; i < p->packs; i++) {
         m->pack_at[i] = m->packed_floats;
         m->packed_floats += padded(pack_floats(&p->pack[i]));
@@ -32,8 +39,8 @@ bool step_memory_open(Step *step)
 void step_memory_close(Step *step)
 {
     if (!step->memory) return;
-    free(step->memory->state);
-    free(step->memory->buffer);
+    free(step->memory->slot);
+    free(step->memory->arrays);
     free(step->memory->pack_at);
     free(step->memory);
 }
@@ -46,19 +53,11 @@ int step_table_columns(const Program *p, int count)
     return columns;
 }
 
-void step_place(Step *step, Arena *arena)
+static void slot_place(const Step *step, SlotMemory *m, Arena *arena)
 {
     const Program *const p = step->program;
     const StepShape *const s = &step->shape;
-    struct StepMemory *const m = step->memory;
     const size_t T = (size_t)s->T, B = (size_t)s->B;
-    const size_t width = padded((size_t)p->number_width);
-
-    m->packed = ARENA_TAKE(arena, float, m->packed_floats);
-    m->number = ARENA_TAKE(arena, float, width *(size_t)p->numbers);
-    for (int i = 0; m->number && i < p->numbers; i++)
-        for (size_t j = 0; j < width; j++)
-            m->number[(size_t)i * width + j] = (float)p->number[i];
     for (int i = 0; i < p->states; i++) {
         const size_t row = row_floats(state_floats(p, i));
         m->state[i] = ARENA_TAKE(arena, float, (T + 1) * B * row);
@@ -74,11 +73,25 @@ void step_place(Step *step, Arena *arena)
         m->symbol = ARENA_TAKE(arena, int32_t, T * B);
     else
         m->input = ARENA_TAKE(arena, float, row_floats(p->input) * T * B);
+}
+
+void step_place(Step *step, Arena *arena)
+{
+    const Program *const p = step->program;
+    const StepShape *const s = &step->shape;
+    struct StepMemory *const m = step->memory;
+    const size_t width = padded((size_t)p->number_width);
+
+    m->packed = ARENA_TAKE(arena, float, m->packed_floats);
+    m->number = ARENA_TAKE(arena, float, width *(size_t)p->numbers);
+    for (int i = 0; m->number && i < p->numbers; i++)
+        for (size_t j = 0; j < width; j++)
+            m->number[(size_t)i * width + j] = (float)p->number[i];
     if (s->symbols && s->training)
         m->table = ARENA_TAKE(arena, float,
                               row_floats(step_table_columns(p, p->gradients)) *
                                   (size_t)p->input);
-    m->carried = ARENA_TAKE(arena, int, B);
+    for (int i = 0; i < s->slots; i++) slot_place(step, &m->slot[i], arena);
 }
 
 /* The first `count` strips; blocks are followed by room to read past their end. */
@@ -163,21 +176,22 @@ static At at_input(const Step *step, const Chunk *c)
     const int input = step->program->input, B = step->shape.B;
     if (step->shape.symbols) return (At){.n = input};
     if (is_flat(c->x.step, c->x.row, B)) return at_view(&c->x, 0, input);
-    return at_kept(step->memory->input, input, B);
+    return at_kept(step->memory->slot[c->slot].input, input, B);
 }
 
 static At at_value(const Step *step, const Chunk *c, const float *params,
                    const Value *v)
 {
     const Program *const p = step->program;
-    const struct StepMemory *const m = step->memory;
+    const float *const number = step->memory->number;
+    const SlotMemory *const m = &step->memory->slot[c->slot];
     const int B = step->shape.B;
     switch (v->place) {
-    case PLACE_NUMBER:
-        return (At){.at =
-                        m->number + (size_t)v->index * padded((size_t)p->number_width),
+    case PLACE_NUMBER: /* never written through, nor is a parameter */
+        return (At){.at = (float *)number +
+                          (size_t)v->index * padded((size_t)p->number_width),
                     .n = v->n};
-    case PLACE_PARAM: /* never written through */
+    case PLACE_PARAM:
         return (At){.at = params ? (float *)params + v->offset : NULL, .n = v->n};
     case PLACE_INPUT: return at_input(step, c);
     case PLACE_STATE: return at_kept(m->state[v->index], v->n, B);
@@ -225,7 +239,8 @@ bool run_open(Run *r, const Step *step, const Chunk *c, const float *params, int
               int end, float *scratch, At *value)
 {
     const Program *const p = step->program;
-    *r = (Run){step, p, c, value, first, end, first == 0 && end == step->shape.B};
+    *r = (Run){step,  p,     c,   &step->memory->slot[c->slot],
+               value, first, end, first == 0 && end == step->shape.B};
     for (int i = 0; i < p->values; i++)
         value[i] = at_value(step, c, params, &p->value[i]);
     place_strips(r, scratch);

@@ -129,8 +129,9 @@ static void run_look_up(const Run *r, const Instr *i, const Block *b)
     const At *const v = r->value;
     const Pack *const p = &r->program->pack[i->pack];
     const struct StepMemory *const m = r->step->memory;
+    const int32_t *const symbol = r->memory->symbol;
     simd->look_up(b->rows, b->units ? b->units : p->n,
-                  m->symbol + (size_t)b->t * (size_t)r->step->shape.B + b->r,
+                  symbol + (size_t)b->t * (size_t)r->step->shape.B + b->r,
                   m->packed + m->pack_at[i->pack] + b->j, row_floats(p->n),
                   i->b < 0 ? NULL : address(&v[i->b], b, b->j),
                   address(&v[i->y], b, b->j), row_of(&v[i->y], b));

@@ -14,21 +14,26 @@
 
 /* ---- memory ---- */
 
-/* The lists are this struct's own; every array is the arena's. */
-struct StepMemory {
-    float *packed;   /* matrices, as the kernels read them */
-    size_t *pack_at; /* [packs]: where in packed */
-    size_t packed_floats;
-    float *number;  /* [numbers][number_width], each row filled with its number */
+/* What a chunk in flight keeps. */
+typedef struct SlotMemory {
     float **state;  /* each [T+1][B][n] */
-    float **dstate; /* each [2][B][n]: leaving step t in slot (t+1)%2, entering t%2 */
+    float **dstate; /* each [2][B][n]: leaving step t in (t+1)%2, entering in t%2 */
     float **stash;  /* each [B][n]: dstate of rows that are past their end */
     float **buffer; /* each [T][B][n] */
     float *output;  /* [T][B][outputs], when it is none of these */
     float *input; /* [T][B][input]: a copy, when the caller's steps are not in a row */
     int32_t *symbol; /* [T][B] */
-    float *table;    /* [symbols][rows of all matrices of x]: gradients, transposed */
-    int *carried;    /* [B]: slot of the states that the last chunk left */
+} SlotMemory;
+
+/* The lists are this struct's own; every array is the arena's. */
+struct StepMemory {
+    float *packed;   /* matrices, as the kernels read them */
+    size_t *pack_at; /* [packs]: where in packed */
+    size_t packed_floats;
+    float *number;    /* [numbers][number_width], each row filled with its number */
+    float *table;     /* [symbols][rows of all matrices of x]: gradients, transposed */
+    SlotMemory *slot; /* [slots] */
+    float **arrays;   /* those of all slots */
 };
 
 /* Floats from row to row. Not a multiple of 128 (512 bytes), so that the rows of a
@@ -44,12 +49,12 @@ static inline int state_floats(const Program *p, int s)
     return shape_count(&p->state[s].shape);
 }
 
-/* Row b in a slot of states or of their gradients, and the bytes of a row. */
-static inline float *state_row(const Step *step, float *const *arrays, int s, int slot,
+/* Row b of step t of states or of their gradients, and the bytes of a row. */
+static inline float *state_row(const Step *step, float *const *arrays, int s, int t,
                                int b)
 {
     const size_t row = row_floats(state_floats(step->program, s));
-    return arrays[s] + ((size_t)slot * (size_t)step->shape.B + (size_t)b) * row;
+    return arrays[s] + ((size_t)t * (size_t)step->shape.B + (size_t)b) * row;
 }
 
 static inline size_t state_bytes(const Step *step, int s)
@@ -80,6 +85,7 @@ typedef struct Run {
     const Step *step;
     const Program *program;
     const Chunk *chunk;
+    const SlotMemory *memory;
     At *value; /* [values] */
     int first, end;
     bool whole; /* all rows: those of successive steps follow one another */

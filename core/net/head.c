@@ -25,11 +25,13 @@ void head_place(Head *h, Arena *arena)
     const Pass *const p = h->pass;
     const PassShape *const s = &p->shape;
     const bool vector = p->net->model.vector;
-    const size_t rows = (size_t)s->B * (size_t)(vector ? 1 : s->chunk);
+    const size_t rows = (size_t)s->B * (size_t)(vector ? 1 : s->chunk),
+                 slots = (size_t)p->split.slots;
     h->row = padded((size_t)h->outputs);
+    h->slot = vector ? 0 : rows * h->row;
     h->x_row = padded((size_t)h->width);
     h->packed = ARENA_TAKE(arena, float, simd->packed(h->outputs, h->width));
-    h->a = ARENA_TAKE(arena, float, rows * h->row);
+    h->a = ARENA_TAKE(arena, float, vector ? rows * h->row : slots * h->slot);
     if (vector) h->x = ARENA_TAKE(arena, float, rows * h->x_row);
     if (!pass_trains(p)) return;
     h->packed_back = ARENA_TAKE(arena, float, simd->packed(h->width, h->outputs));
@@ -53,14 +55,29 @@ void head_pack(Head *h, int part, int parts)
                    h->packed_back + simd->packed(first, O));
 }
 
-/* Some rows that follow one another: from row `at` of the head's arrays, and row `row`
- * of the batch's targets. */
+/* Some rows that follow one another: outputs at a, targets from row `row` of the
+ * batch's on. */
 typedef struct Span {
-    int at, row, rows;
+    float *a;
+    int row, rows;
     const float *x;
     float *dx;
     size_t x_row, dx_row;
 } Span;
+
+/* Those of a window. */
+static float *head_outputs(const Head *h, const Window *w)
+{
+    return h->a + (size_t)w->slot * h->slot;
+}
+
+/* Rows [first, end) of the first T steps. */
+static void clear_rows(const View *v, int T, int first, int end)
+{
+    for (int t = 0; t < T; t++)
+        memset(v->at + t * v->step + first * v->row, 0,
+               (size_t)((end - first) * v->row) * sizeof(float));
+}
 
 /* Losses of the span, and their gradients in place of the outputs. */
 static void span_loss(const Head *h, const Span *s)
@@ -68,7 +85,7 @@ static void span_loss(const Head *h, const Span *s)
     const Pass *const p = h->pass;
     const WeftBatch *const batch = &p->batch;
     const size_t O = (size_t)h->outputs, row = (size_t)s->row;
-    float *const a = h->a + (size_t)s->at * h->row;
+    float *const a = s->a;
     const float *const w = p->weight + row;
     float *const loss = p->loss + row;
     switch (p->net->model.loss) {
@@ -111,7 +128,7 @@ static void span_hits(const Head *h, const Span *s)
     for (int i = 0; i < s->rows; i++) {
         const size_t row = (size_t)(s->row + i);
         p->hit[row] = p->weight[row] *
-                      row_hit(loss, h->outputs, h->a + (size_t)(s->at + i) * h->row,
+                      row_hit(loss, h->outputs, s->a + (size_t)i * h->row,
                               b->target ? b->target + row * (size_t)h->outputs : NULL,
                               b->label ? b->label[row] : 0);
     }
@@ -124,7 +141,7 @@ static void span_out(const Head *h, const Span *s)
     const Pass *const p = h->pass;
     const WeftLoss loss = p->net->model.loss;
     const size_t O = (size_t)h->outputs;
-    float *const a = h->a + (size_t)s->at * h->row;
+    float *const a = s->a;
     const Map m = {.rows = s->rows,
                    .n = h->outputs,
                    .y = p->out + (size_t)s->row * O,
@@ -138,7 +155,7 @@ static void span_out(const Head *h, const Span *s)
 
 static void span_run(const Head *h, const Span *s)
 {
-    float *const a = h->a + (size_t)s->at * h->row;
+    float *const a = s->a;
     const Gemm forward = {.m = s->rows,
                           .n = h->outputs,
                           .k = h->width,
@@ -172,22 +189,25 @@ static void span_run(const Head *h, const Span *s)
     simd->gemm(&backward);
 }
 
-/* Every step has its target: steps in a row are one span when the rows are whole. */
+/* Every step has its target: steps in a row are one span when the rows are whole. Those
+ * that lead the window have losses elsewhere. */
 static void run_steps(const Head *h, const Window *w, int first, int end)
 {
     const Pass *const p = h->pass;
     const Joint *const j = &p->joint[p->net->model.layer_count];
     const View x = joint_view(j, w);
-    const int B = p->shape.B;
+    const View dx = j->dx ? joint_gradient(j, w) : (View){0};
+    const int B = p->shape.B, T = w->T - w->lead;
     const bool whole = first == 0 && end == B && is_flat(x.step, x.row, B);
-    for (int t = 0; t < (whole ? 1 : w->T); t++) {
-        const int at = t * B + first;
-        const Span span = {.at = at,
-                           .row = w->t0 * B + at,
-                           .rows = whole ? w->T * B : end - first,
-                           .x = x.at + t * x.step + first * x.row,
+    if (j->dx) clear_rows(&dx, w->lead, first, end);
+    for (int t = 0; t < (whole ? 1 : T); t++) {
+        const int at = t * B + first, step = w->lead + t;
+        const Span span = {.a = head_outputs(h, w) + (size_t)at * h->row,
+                           .row = (w->t0 + w->lead) * B + at,
+                           .rows = whole ? T * B : end - first,
+                           .x = x.at + step * x.step + first * x.row,
                            .x_row = (size_t)x.row,
-                           .dx = j->dx ? j->dx + (size_t)at * j->row : NULL,
+                           .dx = j->dx ? dx.at + step * dx.step + first * dx.row : NULL,
                            .dx_row = j->row};
         span_run(h, &span);
     }
@@ -197,10 +217,11 @@ static void run_steps(const Head *h, const Window *w, int first, int end)
 static void row_copy(const Head *h, const Window *w, int b, bool gather)
 {
     const Pass *const p = h->pass;
-    const int B = p->shape.B, L = p->net->model.layer_count;
+    const int L = p->net->model.layer_count;
     const Layer *const layer = &p->net->layer[L - 1];
     const Joint *const j = &p->joint[L];
     const View x = joint_view(j, w);
+    const View dx = gather ? (View){0} : joint_gradient(j, w);
     const int last = p->batch.length[b] - 1 - w->t0;
     const size_t bytes = (size_t)layer->width * sizeof(float);
     for (int d = 0; d < layer->directions; d++) {
@@ -209,7 +230,7 @@ static void row_copy(const Head *h, const Window *w, int b, bool gather)
         if (gather)
             memcpy(h->x + row, x.at + t * x.step + b * x.row + d * layer->width, bytes);
         else
-            memcpy(j->dx + (size_t)(t * B + b) * j->row + d * layer->width, h->dx + row,
+            memcpy(dx.at + t * dx.step + b * dx.row + d * layer->width, h->dx + row,
                    bytes);
     }
 }
@@ -217,24 +238,22 @@ static void row_copy(const Head *h, const Window *w, int b, bool gather)
 static bool row_ends(const Pass *p, const Window *w, int b)
 {
     const int last = p->batch.length[b] - 1;
-    return w->t0 <= last && last < w->t0 + w->T;
+    return w->t0 + w->lead <= last && last < w->t0 + w->T;
 }
 
 static void run_vector(const Head *h, const Window *w, int first, int end)
 {
     const Pass *const p = h->pass;
     const Joint *const j = &p->joint[p->net->model.layer_count];
-    const size_t B = (size_t)p->shape.B;
-    for (size_t t = 0; j->dx && t < (size_t)w->T; t++)
-        memset(j->dx + (t * B + (size_t)first) * j->row, 0,
-               (size_t)(end - first) * j->row * sizeof(float));
+    const View dx = j->dx ? joint_gradient(j, w) : (View){0};
+    if (j->dx) clear_rows(&dx, w->T, first, end);
 
     for (int b = first; b < end; b++) {
         const int begin = b;
         for (; b < end && row_ends(p, w, b); b++) row_copy(h, w, b, true);
         if (b == begin) continue;
         const size_t at = (size_t)begin * h->x_row;
-        const Span span = {.at = begin,
+        const Span span = {.a = h->a + (size_t)begin * h->row,
                            .row = begin,
                            .rows = b - begin,
                            .x = h->x + at,
@@ -256,9 +275,10 @@ void head_gradient(Head *h, const Window *w, int part, int parts, float *scratch
     const Pass *const p = h->pass;
     const bool vector = p->net->model.vector;
     const int O = h->outputs, width = h->width;
-    const int rows = p->shape.B * (vector ? 1 : w->T);
+    const int rows = p->shape.B * (vector ? 1 : w->T - w->lead);
     const View joint = joint_view(&p->joint[p->net->model.layer_count], w);
-    const float *const x = vector ? h->x : joint.at;
+    const float *const x = vector ? h->x : joint.at + w->lead * joint.step;
+    const float *const a = head_outputs(h, w);
     const size_t x_row = vector ? h->x_row : (size_t)joint.row;
     float *const dW = p->net->grads + p->net->head;
 
@@ -269,13 +289,12 @@ void head_gradient(Head *h, const Window *w, int part, int parts, float *scratch
     const size_t column = wide ? (size_t)at : 0, line = wide ? 0 : (size_t)at;
     const Gradient job = {.n = wide ? O : end - at,
                           .k = wide ? end - at : width,
-                          .d = h->a + line,
+                          .d = a + line,
                           .d_row = h->row,
                           .x = x + column,
                           .x_row = x_row,
                           .dw = dW + line * (size_t)width + column,
                           .dw_row = (size_t)width};
     if (at < end) simd->gradient(rows, 1, &job, scratch);
-    if (part == 0)
-        simd->sum_rows(rows, O, h->a, h->row, dW + (size_t)O * (size_t)width);
+    if (part == 0) simd->sum_rows(rows, O, a, h->row, dW + (size_t)O * (size_t)width);
 }

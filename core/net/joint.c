@@ -10,6 +10,12 @@ static View view_of(float *at, size_t row, int B)
     return (View){.at = at, .step = (ptrdiff_t)row * B, .row = (ptrdiff_t)row};
 }
 
+/* One of the joint's arrays, the window's slot of it. */
+static View array_view(const Joint *j, const Window *w, float *array)
+{
+    return view_of(array + (size_t)w->slot * j->slot, j->row, j->pass->shape.B);
+}
+
 static View reversed(View v, int T)
 {
     return (View){.at = v.at + (T - 1) * v.step, .step = -v.step, .row = v.row};
@@ -52,8 +58,18 @@ static const Direction *below(const Joint *j, int direction)
 
 View joint_view(const Joint *j, const Window *w)
 {
-    if (j->x) return view_of(j->x, j->row, j->pass->shape.B);
-    return j->index ? step_output(&below(j, 0)->step) : batch_x(j->pass, w);
+    if (j->x) return array_view(j, w, j->x);
+    return j->index ? step_output(&below(j, 0)->step, w->slot) : batch_x(j->pass, w);
+}
+
+View joint_gradient(const Joint *j, const Window *w)
+{
+    return array_view(j, w, j->dx);
+}
+
+View joint_gradient_back(const Joint *j, const Window *w)
+{
+    return array_view(j, w, j->dx_back);
 }
 
 static void look_up(const Joint *j, const Window *w, int first, int end)
@@ -62,21 +78,23 @@ static void look_up(const Joint *j, const Window *w, int first, int end)
     const int B = p->shape.B;
     const bool whole = first == 0 && end == B;
     const int rows = whole ? w->T * B : end - first;
+    const View x = array_view(j, w, j->x);
     for (int t = 0; t < (whole ? 1 : w->T); t++)
         simd->look_up(rows, j->width, p->batch.symbol + (w->t0 + t) * B + first,
                       p->net->params + p->net->embedding, (size_t)j->width, NULL,
-                      j->x + (size_t)(t * B + first) * j->row, j->row);
+                      x.at + t * x.step + first * x.row, j->row);
 }
 
 static void draw_mask(const Joint *j, const Window *w, int first, int end)
 {
     const Pass *const p = j->pass;
     const uint64_t n = (uint64_t)j->width, B = (uint64_t)p->shape.B;
+    const View mask = array_view(j, w, j->mask);
     for (int t = 0; t < w->T; t++) {
         const uint64_t step = p->steps + (uint64_t)(w->t0 + t);
         simd->drop(end - first, j->width, p->seed, STREAM_DROP + (uint64_t)j->index,
                    (step * B + (uint64_t)first) * n, n, j->drop,
-                   j->mask + (size_t)(t * p->shape.B + first) * j->row, j->row);
+                   mask.at + t * mask.step + first * mask.row, j->row);
     }
 }
 
@@ -85,7 +103,7 @@ void joint_enter(const Joint *j, const Window *w, int first, int end)
     if (!j->x) return;
     const Pass *const p = j->pass;
     const int B = p->shape.B;
-    const View x = view_of(j->x, j->row, B);
+    const View x = array_view(j, w, j->x);
     Rows rows = {.T = w->T, .B = B, .first = first, .end = end, .n = j->width};
 
     if (j->index == 0 && p->net->model.input == WEFT_EMBEDDING) {
@@ -96,7 +114,7 @@ void joint_enter(const Joint *j, const Window *w, int first, int end)
         const Layer *const layer = &p->net->layer[j->index - 1];
         rows.n = layer->width;
         for (int d = 0; d < layer->directions; d++) {
-            const View y = step_output(&below(j, d)->step);
+            const View y = step_output(&below(j, d)->step, w->slot);
             View part = x;
             part.at += d * layer->width;
             map_rows(MAP_copy, &rows, part, d ? reversed(y, w->T) : y, part);
@@ -105,17 +123,17 @@ void joint_enter(const Joint *j, const Window *w, int first, int end)
     }
     if (!j->mask) return;
     draw_mask(j, w, first, end);
-    map_rows(MAP_mul, &rows, x, x, view_of(j->mask, j->row, B));
+    map_rows(MAP_mul, &rows, x, x, array_view(j, w, j->mask));
 }
 
 void joint_leave(const Joint *j, const Window *w, int first, int end)
 {
     const int B = j->pass->shape.B;
     const Rows rows = {.T = w->T, .B = B, .first = first, .end = end, .n = j->width};
-    const View dx = view_of(j->dx, j->row, B);
     if (!j->dx) return;
-    if (j->dx_back) map_rows(MAP_add, &rows, dx, dx, view_of(j->dx_back, j->row, B));
-    if (j->mask) map_rows(MAP_mul, &rows, dx, dx, view_of(j->mask, j->row, B));
+    const View dx = joint_gradient(j, w);
+    if (j->dx_back) map_rows(MAP_add, &rows, dx, dx, joint_gradient_back(j, w));
+    if (j->mask) map_rows(MAP_mul, &rows, dx, dx, array_view(j, w, j->mask));
 }
 
 void embedding_gradient(const Joint *j, const Window *w, int part, int parts)
@@ -125,6 +143,7 @@ void embedding_gradient(const Joint *j, const Window *w, int part, int parts)
     const int end = part_at(j->width, LANES_MAX, part + 1, parts);
     if (first == end) return;
     simd->look_up_gradient(w->T * p->shape.B, end - first,
-                           p->batch.symbol + w->t0 * p->shape.B, j->dx + first, j->row,
+                           p->batch.symbol + w->t0 * p->shape.B,
+                           joint_gradient(j, w).at + first, j->row,
                            p->net->grads + p->net->embedding + first, (size_t)j->width);
 }

@@ -224,8 +224,10 @@ static void draw_ends(WeftNet *net)
 static bool draw_layer(WeftNet *net, int l, Error *err)
 {
     const Layer *const layer = &net->layer[l];
-    const StepShape shape = {
-        .T = 1, .B = 1, .symbols = l == 0 && net->model.input == WEFT_SYMBOLS};
+    const StepShape shape = {.T = 1,
+                             .B = 1,
+                             .symbols = l == 0 && net->model.input == WEFT_SYMBOLS,
+                             .slots = 1};
     Step step;
     bool drawn = true;
     if (!step_open(&layer->graph, &shape, &step, err)) return in_layer(l, err);

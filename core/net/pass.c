@@ -11,6 +11,25 @@ static int window_count(const PassShape *s)
 
 /* ---- memory ---- */
 
+/* Steps of the longest window, with those that lead it. */
+static int longest(const PassShape *s)
+{
+    const int steps = s->back > s->chunk ? s->back : s->chunk;
+    return steps < s->T ? steps : s->T;
+}
+
+#define ROWS_LEAST 4 /* fewer rows in a block make products that wait for memory */
+
+static Split split_for(const Pass *p)
+{
+    const int threads = weft_team_threads(p->net->team);
+    const int most = p->shape.B / ROWS_LEAST, rows = most < threads ? most : threads;
+    const int windows = p->shape.windows, flight = threads == 1 ? 1 : threads + 1;
+    return (Split){.rows = rows > 1 ? rows : 1,
+                   .parts = threads,
+                   .slots = windows < flight ? windows : flight};
+}
+
 static void joint_open(Pass *p, int index)
 {
     const WeftNet *const net = p->net;
@@ -29,7 +48,8 @@ static void joint_place(Joint *j, Arena *arena)
     const Pass *const p = j->pass;
     const WeftNet *const net = p->net;
     const int L = net->model.layer_count;
-    const size_t count = (size_t)p->shape.chunk * (size_t)p->shape.B * j->row;
+    j->slot = (size_t)p->span * (size_t)p->shape.B * j->row;
+    const size_t count = (size_t)p->split.slots * j->slot;
     const bool embedded = j->index == 0 && net->model.input == WEFT_EMBEDDING;
     const bool joined = j->index > 0 && net->layer[j->index - 1].directions == 2;
     if (embedded || joined || j->drop > 0) j->x = ARENA_TAKE(arena, float, count);
@@ -45,11 +65,12 @@ static bool direction_open(Pass *p, int l, int d, Error *err)
     const WeftNet *const net = p->net;
     Direction *const direction = &p->direction[2 * l + d];
     *direction = (Direction){.pass = p, .layer = l, .backward = d == 1};
-    const StepShape shape = {.T = p->shape.chunk,
+    const StepShape shape = {.T = p->span,
                              .B = p->shape.B,
                              .symbols = l == 0 && net->model.input == WEFT_SYMBOLS,
                              .training = pass_trains(p),
-                             .dinput = l > 0 || net->model.input == WEFT_EMBEDDING};
+                             .dinput = l > 0 || net->model.input == WEFT_EMBEDDING,
+                             .slots = p->split.slots};
     return step_open(&net->layer[l].graph, &shape, &direction->step, err);
 }
 
@@ -91,6 +112,8 @@ static bool pass_open(WeftNet *net, const PassShape *shape, Pass **pass, Error *
     if (!p) return error(err, "out of memory");
     p->net = net;
     p->shape = *shape;
+    p->span = longest(shape);
+    p->split = split_for(p);
     p->joint = calloc((size_t)L + 1, sizeof *p->joint);
     p->direction = calloc(2 * (size_t)L, sizeof *p->direction);
     p->window = calloc((size_t)window_count(shape), sizeof *p->window);
@@ -140,7 +163,7 @@ void pass_get_states(const Pass *p, float *states)
     for (int b = 0; b < p->shape.B; b++)
         for (int l = 0; l < p->net->model.layer_count; l++) {
             const Step *const step = &p->direction[2 * l].step;
-            step_get_state(step, b, states);
+            step_get_state(step, p->next.slot, p->next.t, b, states);
             states += step_state_count(step);
         }
 }
@@ -150,10 +173,11 @@ void pass_set_states(Pass *p, const float *states)
     for (int b = 0; b < p->shape.B; b++)
         for (int l = 0; l < p->net->model.layer_count; l++) {
             Step *const step = &p->direction[2 * l].step;
-            step_set_state(step, b, states);
+            step_set_state(step, 0, 0, b, states);
             states += step_state_count(step);
         }
     p->carried = true;
+    p->next = (Entry){0};
 }
 
 static bool move_states(const Pass *from, Pass *to, Error *err)
@@ -171,7 +195,7 @@ static bool move_states(const Pass *from, Pass *to, Error *err)
 static bool same_shape(const PassShape *a, const PassShape *b)
 {
     return a->purpose == b->purpose && a->T == b->T && a->B == b->B &&
-           a->chunk == b->chunk;
+           a->chunk == b->chunk && a->back == b->back && a->windows == b->windows;
 }
 
 bool pass_ready(WeftNet *net, Pass **pass, const PassShape *shape, Error *err)
@@ -206,14 +230,34 @@ static void window_lengths(const Pass *p, Window *w)
     }
 }
 
+/* Sets the steps of the window whose own ones begin with `own`. */
+static void window_steps(const PassShape *s, int own, Window *w)
+{
+    const int left = s->T - own, steps = left < s->chunk ? left : s->chunk;
+    const int lead = s->back > steps ? s->back - steps : 0;
+    w->lead = lead < own ? lead : own;
+    w->t0 = own - w->lead;
+    w->T = w->lead + steps;
+}
+
+/* What the window after w enters: a state that is kept in w's slot. */
+static Entry entry_after(const Pass *p, const Window *w)
+{
+    Window next;
+    const int own = w->t0 + w->T;
+    window_steps(&p->shape, own < p->shape.T ? own : 0, &next);
+    return (Entry){w->slot, w->T - next.lead};
+}
+
 static void open_windows(Pass *p, bool fresh)
 {
     for (int i = 0; i < p->windows; i++) {
         Window *const w = &p->window[i];
-        const int t0 = p->offset + i * p->shape.chunk, left = p->shape.T - t0;
-        w->t0 = t0;
-        w->T = left < p->shape.chunk ? left : p->shape.chunk;
+        window_steps(&p->shape, p->offset + i * p->shape.chunk, w);
+        w->slot = i % p->split.slots;
         w->fresh = i == 0 && (fresh || !p->carried);
+        w->enter = p->next;
+        p->next = entry_after(p, w);
         window_lengths(p, w);
     }
 }

@@ -4,8 +4,10 @@
  *
  * A joint is the input of the layer above it: x, a row of an embedding, or the outputs
  * of the directions below side by side, with dropout. Backward it takes the gradient
- * apart again. A window is a chunk of a batch: one is in flight at a time, since a Step
- * holds one chunk.
+ * apart again. A window is a chunk of a batch, led by the steps before it that its
+ * gradient is carried back over; those are run anew, from states that the window before
+ * has kept, and without losses. Several windows may be in flight, each in a slot of
+ * memory of its own: window k of an update has slot k mod slots.
  *
  * The backward direction of a layer starts anew in each chunk, as what comes after the
  * chunk is not known in it; a net with such layers sees as far ahead as its chunks are
@@ -23,19 +25,29 @@ typedef enum Purpose {
 
 typedef struct PassShape {
     Purpose purpose;
-    int T, B;  /* of a batch */
-    int chunk; /* steps of the longest window */
+    int T, B;    /* of a batch */
+    int chunk;   /* steps of the longest window, without those that lead it */
+    int back;    /* steps that the gradient is carried back; at least chunk */
+    int windows; /* of an update, at most */
 } PassShape;
+
+/* How an update is shared out: no bit depends on it. */
+typedef struct Split {
+    int rows;  /* blocks of rows */
+    int parts; /* of weight gradients */
+    int slots; /* windows in flight */
+} Split;
 
 typedef struct Joint {
     Pass *pass;
     int index, width;
-    size_t row;     /* floats from row to row of its arrays */
+    size_t row;     /* floats from row to row of its arrays, ... */
+    size_t slot;    /* ... and from slot to slot */
     float drop;     /* 0 but in training */
-    float *x;       /* [chunk][B][width]; NULL: the array of who makes it */
-    float *mask;    /* [chunk][B][width], with drop */
-    float *dx;      /* [chunk][B][width]; NULL: not wanted */
-    float *dx_back; /* [chunk][B][width]: the backward direction's part; or NULL */
+    float *x;       /* [slots][span][B][width]; NULL: the array of who makes it */
+    float *mask;    /* [slots][span][B][width], with drop */
+    float *dx;      /* [slots][span][B][width]; NULL: not wanted */
+    float *dx_back; /* [slots][span][B][width]: the backward direction's; or NULL */
 } Joint;
 
 typedef struct Direction {
@@ -45,21 +57,29 @@ typedef struct Direction {
     Step step;
 } Direction;
 
-/* Of a vector net, the arrays of the head are [B]: each row has its place, filled in
- * the window where the row ends. */
+/* Of a vector net, the arrays of the head are [B], the same for all slots: each row has
+ * its place, filled in the window where the row ends. */
 typedef struct Head {
     Pass *pass;
     int width, outputs;
-    size_t row;                  /* floats from row to row of a */
+    size_t row, slot;            /* floats from row to row of a, from slot to slot */
     float *packed, *packed_back; /* the matrix, for forward and backward */
-    float *a;                    /* [chunk][B][O]: outputs, then their gradients */
-    float *x, *dx;               /* vector: [B][width], input and its gradient */
+    float *a;      /* [slots][chunk][B][O]: outputs, then their gradients */
+    float *x, *dx; /* vector: [B][width], input and its gradient */
     size_t x_row;
 } Head;
 
+/* Where states are kept: as step t of what is in the slot is entered. */
+typedef struct Entry {
+    int slot, t;
+} Entry;
+
 typedef struct Window {
-    int t0, T;          /* steps of the batch */
-    bool fresh;         /* states start anew */
+    int t0, T; /* steps of the batch, those that lead included */
+    int lead;  /* how many do: they have no losses */
+    int slot;
+    bool fresh;         /* states start anew, ... */
+    Entry enter;        /* ... or are these */
     bool lengths;       /* some row ends before its end; else the arrays are not used */
     int *begun, *ended; /* [B]: live steps of each row, forward ... */
     int *rbegun, *rended; /* [B]: ... and counted from the end of the window */
@@ -68,6 +88,8 @@ typedef struct Window {
 struct Pass {
     WeftNet *net;
     PassShape shape;
+    int span; /* steps of the longest window, with those that lead it */
+    Split split;
     Arena arena;
     WeftBatch batch;      /* arrays of our own, [T][B].. */
     Joint *joint;         /* [L + 1] */
@@ -85,7 +107,8 @@ struct Pass {
     int offset, windows;  /* first step, windows */
     uint64_t seed, steps; /* of dropout; number of the batch's first step */
     float scale;          /* 1 / sum of weights */
-    bool carried;         /* states are there to go on from */
+    bool carried;         /* states are there to go on from: ... */
+    Entry next;           /* ... these */
     float *out;           /* predict: the caller's, [T][B][O], vector [B][O] */
     double loss_sum, hit_sum, weight_sum;
 };
@@ -123,6 +146,8 @@ bool batch_fill(Pass *pass, const WeftSource *source, uint64_t index, Error *err
 
 /* joint.c: rows [first, end). */
 View joint_view(const Joint *joint, const Window *window);
+View joint_gradient(const Joint *joint, const Window *window);      /* with dx ... */
+View joint_gradient_back(const Joint *joint, const Window *window); /* ... dx_back */
 void joint_enter(const Joint *joint, const Window *window, int first, int end);
 void joint_leave(const Joint *joint, const Window *window, int first, int end);
 

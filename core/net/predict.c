@@ -15,8 +15,12 @@ static int window_steps(const WeftNet *net, int T)
 
 static bool use(WeftNet *net, Pass **pass, Purpose purpose, int T, int B, Error *err)
 {
-    const PassShape shape = {
-        .purpose = purpose, .T = T, .B = B, .chunk = window_steps(net, T)};
+    const int chunk = window_steps(net, T);
+    const PassShape shape = {.purpose = purpose,
+                             .T = T,
+                             .B = B,
+                             .chunk = chunk,
+                             .windows = (T + chunk - 1) / chunk};
     return pass_ready(net, pass, &shape, err);
 }
 

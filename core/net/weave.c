@@ -4,16 +4,18 @@
  *   window   enter -> forward -> enter -> forward ... -> head       (blocks of rows)
  *            head -> backward -> leave -> backward ... -> leave     (blocks of rows)
  *            gradients of head, layers, embedding                   (parts)
- *   ...      the next window, when those gradients are done: a Step holds one window
  *   end      the loss, then norm, rates, update
+ *
+ * A forward waits for that of the window before, which left the states; a gradient for
+ * that of the window before, part by part, so that chains of sums have one order; a
+ * window for the last gradient of the one that had its slot. Nothing else holds a window
+ * back: it runs forward while those before it run backward.
  *
  * A gate is a tile without work: many tiles wait for one counter, not for many. */
 #include "pass.h"
 
 #include <assert.h>
 #include <string.h>
-
-#define ROWS_LEAST 4 /* fewer rows in a block make products that wait for memory */
 
 /* ---- what a tile does ---- */
 
@@ -25,7 +27,10 @@ static Chunk chunk_of(const Direction *d, const Window *w)
     const int last = w->T - 1, B = p->shape.B, way = d->backward ? -1 : 1;
     const uint64_t stream = (uint64_t)(2 * d->layer + d->backward);
     Chunk c = {.T = w->T,
+               .slot = w->slot,
                .fresh = w->fresh || d->backward,
+               .from = w->enter.slot,
+               .enter_t = w->enter.t,
                .drop = pass_trains(p),
                .seed = p->seed,
                .stream = STREAM_CELL_DROP + (stream << STREAM_CELL_BITS),
@@ -46,12 +51,12 @@ static Chunk chunk_of(const Direction *d, const Window *w)
     }
     if (!pass_trains(p)) return c;
 
-    const ptrdiff_t row = (ptrdiff_t)out->row, step = row * B;
+    const View dy = joint_gradient(out, w);
     const int column = d->backward ? net->layer[d->layer].width : 0;
-    c.dy = (View){out->dx + first * step + column, way * step, row};
-    float *const dx = d->backward ? in->dx_back : in->dx;
-    const ptrdiff_t in_row = (ptrdiff_t)in->row, in_step = in_row * B;
-    if (dx) c.dx = (View){dx + first * in_step, way * in_step, in_row};
+    c.dy = (View){dy.at + first * dy.step + column, way * dy.step, dy.row};
+    if (!in->dx) return c;
+    const View dx = d->backward ? joint_gradient_back(in, w) : joint_gradient(in, w);
+    c.dx = (View){dx.at + first * dx.step, way * dx.step, dx.row};
     return c;
 }
 
@@ -149,6 +154,8 @@ static void run_head(const Tile *tile, int worker)
 static void run_head_gradient(const Tile *tile, int worker)
 {
     Head *const h = tile->context;
+    const bool last = tile->index == h->pass->windows - 1;
+    if (h->pass->net->model.vector && !last) return; /* all rows at once, at the end */
     head_gradient(h, window_of(h->pass, tile), tile->part, tile->parts,
                   h->pass->scratch[worker]);
 }
@@ -172,6 +179,43 @@ static void run_loss(const Tile *tile, int worker)
 
 /* ---- the list ---- */
 
+typedef enum Kind {
+    GATE,
+    PACK,
+    PACK_HEAD,
+    CLEAR,
+    ENTER,
+    FORWARD,
+    HEAD,
+    BACKWARD,
+    LEAVE,
+    GRADIENT,
+    GRADIENT_HEAD,
+    GRADIENT_EMBEDDING,
+    LOSS
+} Kind;
+
+static const struct {
+    const char *name;
+    void (*run)(const Tile *tile, int worker);
+} kinds[] = {
+    // clang-format off
+    [GATE]               = {NULL,       run_gate},
+    [PACK]               = {"pack",     run_pack},
+    [PACK_HEAD]          = {"pack",     run_head_pack},
+    [CLEAR]              = {"clear",    run_clear},
+    [ENTER]              = {"enter",    run_enter},
+    [FORWARD]            = {"forward",  run_forward},
+    [HEAD]               = {"head",     run_head},
+    [BACKWARD]           = {"backward", run_backward},
+    [LEAVE]              = {"leave",    run_leave},
+    [GRADIENT]           = {"gradient", run_gradient},
+    [GRADIENT_HEAD]      = {"gradient", run_head_gradient},
+    [GRADIENT_EMBEDDING] = {"gradient", run_embedding_gradient},
+    [LOSS]               = {"loss",     run_loss},
+    // clang-format on
+};
+
 /* Tiles with successive numbers. */
 typedef struct Tiles {
     int first, count;
@@ -180,52 +224,47 @@ typedef struct Tiles {
 typedef struct Weave {
     Pass *pass;
     TileList *list;
-    int threads, blocks; /* parts; blocks of rows */
-    int window;
+    int threads, window;
+    int stride; /* tiles of a window: all have the same, in the same order */
 } Weave;
 
-static Tiles add_parts(const Weave *w, const char *name, int layer,
-                       void (*run)(const Tile *, int), void *context)
+static Tile tile_of(const Weave *w, Kind kind, int layer, void *context)
 {
-    const Tiles tiles = {tiles_count(w->list), w->threads};
-    for (int i = 0; i < tiles.count; i++)
-        (void)tiles_add(w->list, (Tile){.name = name,
-                                        .layer = layer,
-                                        .run = run,
-                                        .context = context,
-                                        .part = i,
-                                        .parts = tiles.count,
-                                        .index = w->window,
-                                        .owner = i});
+    return (Tile){.name = kinds[kind].name,
+                  .run = kinds[kind].run,
+                  .layer = layer,
+                  .context = context,
+                  .index = w->window};
+}
+
+static Tiles add_parts(const Weave *w, Tile tile, int parts)
+{
+    const Tiles tiles = {tiles_count(w->list), parts};
+    tile.parts = parts;
+    for (tile.part = 0; tile.part < parts; tile.part++) {
+        tile.owner = tile.part % w->threads;
+        (void)tiles_add(w->list, tile);
+    }
     return tiles;
 }
 
-static Tiles add_rows(const Weave *w, const char *name, int layer,
-                      void (*run)(const Tile *, int), void *context)
+static Tiles add_rows(const Weave *w, Tile tile)
 {
-    const Tiles tiles = {tiles_count(w->list), w->blocks};
+    const Tiles tiles = {tiles_count(w->list), w->pass->split.rows};
     const int B = w->pass->shape.B;
-    for (int i = 0; i < tiles.count; i++)
-        (void)tiles_add(w->list,
-                        (Tile){.name = name,
-                               .layer = layer,
-                               .run = run,
-                               .context = context,
-                               .first = (int)((int64_t)B * i / tiles.count),
-                               .end = (int)((int64_t)B * (i + 1) / tiles.count),
-                               .index = w->window,
-                               .owner = i * w->threads / tiles.count});
+    for (int i = 0; i < tiles.count; i++) {
+        tile.first = (int)((int64_t)B * i / tiles.count);
+        tile.end = (int)((int64_t)B * (i + 1) / tiles.count);
+        tile.owner = i * w->threads / tiles.count;
+        (void)tiles_add(w->list, tile);
+    }
     return tiles;
 }
 
-static Tiles add_one(const Weave *w, const char *name, void (*run)(const Tile *, int))
+static Tiles add_one(const Weave *w, Kind kind)
 {
     const Tiles tiles = {tiles_count(w->list), 1};
-    (void)tiles_add(w->list, (Tile){.name = name,
-                                    .layer = -1,
-                                    .run = run,
-                                    .context = w->pass,
-                                    .index = w->window});
+    (void)tiles_add(w->list, tile_of(w, kind, -1, w->pass));
     return tiles;
 }
 
@@ -244,121 +283,127 @@ static void after_all(const Weave *w, Tiles later, Tiles earlier)
             tiles_after(w->list, later.first + i, earlier.first + k);
 }
 
-/* A gate behind both. */
-static Tiles add_gate(const Weave *w, Tiles a, Tiles b)
+/* Each after its like in the window before. */
+static void after_like(const Weave *w, Tiles tiles)
 {
-    const Tiles gate = add_one(w, NULL, run_gate);
-    after_all(w, gate, a);
-    after_all(w, gate, b);
+    for (int i = 0; w->window > 0 && i < tiles.count; i++)
+        tiles_after(w->list, tiles.first + i, tiles.first + i - w->stride);
+}
+
+/* A gate behind some tiles, and behind all from number `first` on. */
+static Tiles add_gate(const Weave *w, Tiles earlier)
+{
+    const Tiles gate = add_one(w, GATE);
+    after_all(w, gate, earlier);
     return gate;
 }
 
+static Tiles add_gate_from(const Weave *w, int first)
+{
+    return add_gate(w, (Tiles){first, tiles_count(w->list) - first});
+}
+
+/* Returns a gate behind them, the last tile. */
 static Tiles add_start(const Weave *w)
 {
     Pass *const p = w->pass;
-    const WeftNet *const net = p->net;
-    Tiles start = add_one(w, NULL, run_gate);
-    for (int l = 0; l < net->model.layer_count; l++)
-        for (int d = 0; d < net->layer[l].directions; d++)
-            start = add_gate(
-                w, start, add_parts(w, "pack", l, run_pack, &p->direction[2 * l + d]));
-    start =
-        add_gate(w, start,
-                 add_parts(w, "pack", net->model.layer_count, run_head_pack, &p->head));
-    return pass_trains(p) ? add_gate(w, start, add_parts(w, "clear", -1, run_clear, p))
-                          : start;
+    const int L = p->net->model.layer_count, parts = w->threads;
+    for (int i = 0; i < 2 * L; i++)
+        if (p->direction[i].pass)
+            add_parts(w, tile_of(w, PACK, i / 2, &p->direction[i]), parts);
+    add_parts(w, tile_of(w, PACK_HEAD, L, &p->head), parts);
+    if (pass_trains(p)) add_parts(w, tile_of(w, CLEAR, -1, p), parts);
+    return add_gate_from(w, 0);
 }
 
-static Tiles add_window_forward(const Weave *w, Tiles start)
+static Tiles add_window_forward(const Weave *w, Tiles free)
 {
     Pass *const p = w->pass;
-    const WeftNet *const net = p->net;
+    const Layer *const layer = p->net->layer;
+    const int L = p->net->model.layer_count;
     Tiles below[2] = {0};
-    for (int l = 0; l < net->model.layer_count; l++) {
-        const Tiles enter = add_rows(w, "enter", l, run_enter, &p->joint[l]);
-        if (l == 0) after_all(w, enter, start);
-        for (int d = 0; l > 0 && d < net->layer[l - 1].directions; d++)
+    for (int l = 0; l < L; l++) {
+        const Tiles enter = add_rows(w, tile_of(w, ENTER, l, &p->joint[l]));
+        if (l == 0) after_all(w, enter, free);
+        for (int d = 0; l > 0 && d < layer[l - 1].directions; d++)
             after_each(w, enter, below[d]);
-        for (int d = 0; d < net->layer[l].directions; d++) {
-            below[d] = add_rows(w, "forward", l, run_forward, &p->direction[2 * l + d]);
+        for (int d = 0; d < layer[l].directions; d++) {
+            below[d] = add_rows(w, tile_of(w, FORWARD, l, &p->direction[2 * l + d]));
             after_each(w, below[d], enter);
+            after_like(w, below[d]);
         }
     }
-    const Tiles head = add_rows(w, "head", net->model.layer_count, run_head, &p->head);
-    for (int d = 0; d < net->layer[net->model.layer_count - 1].directions; d++)
-        after_each(w, head, below[d]);
+    const Tiles head = add_rows(w, tile_of(w, HEAD, L, &p->head));
+    for (int d = 0; d < layer[L - 1].directions; d++) after_each(w, head, below[d]);
     return head;
 }
 
-/* Gradients in parts, once all rows of `rows` are done; returns a gate behind them and
- * `end`. */
-static Tiles add_gradient(const Weave *w, int layer, Tiles rows, Tiles end,
-                          void (*run)(const Tile *, int), void *context)
+static void add_gradient(const Weave *w, Tiles rows, Tile tile)
 {
-    const Tiles done = add_gate(w, rows, end);
-    const Tiles gradient = add_parts(w, "gradient", layer, run, context);
+    const Tiles done = add_gate(w, rows);
+    const Tiles gradient = add_parts(w, tile, w->pass->split.parts);
     after_all(w, gradient, done);
-    return add_gate(w, gradient, done);
+    after_like(w, gradient);
 }
 
-static Tiles add_window_backward(const Weave *w, Tiles head, bool last)
+static void add_window_backward(const Weave *w, Tiles head)
 {
     Pass *const p = w->pass;
     const WeftNet *const net = p->net;
-    Tiles above = head, end = add_gate(w, head, head);
-    if (!net->model.vector || last)
-        end = add_gradient(w, net->model.layer_count, head, end, run_head_gradient,
-                           &p->head);
-    for (int l = net->model.layer_count - 1; l >= 0; l--) {
+    const int L = net->model.layer_count;
+    Tiles above = head;
+    add_gradient(w, head, tile_of(w, GRADIENT_HEAD, L, &p->head));
+    for (int l = L - 1; l >= 0; l--) {
         Tiles backward[2];
         for (int d = 0; d < net->layer[l].directions; d++) {
-            backward[d] =
-                add_rows(w, "backward", l, run_backward, &p->direction[2 * l + d]);
+            Direction *const direction = &p->direction[2 * l + d];
+            backward[d] = add_rows(w, tile_of(w, BACKWARD, l, direction));
             after_each(w, backward[d], above);
+            add_gradient(w, backward[d], tile_of(w, GRADIENT, l, direction));
         }
-        above = add_rows(w, "leave", l, run_leave, &p->joint[l]);
+        above = add_rows(w, tile_of(w, LEAVE, l, &p->joint[l]));
         for (int d = 0; d < net->layer[l].directions; d++)
             after_each(w, above, backward[d]);
-        for (int d = 0; d < net->layer[l].directions; d++)
-            end = add_gradient(w, l, backward[d], end, run_gradient,
-                               &p->direction[2 * l + d]);
     }
-    end = add_gate(w, end, above);
     if (net->model.input == WEFT_EMBEDDING)
-        end = add_gradient(w, -1, above, end, run_embedding_gradient, &p->joint[0]);
-    return end;
+        add_gradient(w, above, tile_of(w, GRADIENT_EMBEDDING, 0, &p->joint[0]));
 }
 
 /* Upper bounds, with two directions everywhere. */
 static int tiles_room(const Weave *w, int windows)
 {
+    const Split *const s = &w->pass->split;
     const int L = w->pass->net->model.layer_count;
-    const int rows = (6 * L + 2) * w->blocks, parts = (2 * L + 3) * w->threads;
-    return windows * (rows + parts + 4 * L + 12) + parts + 4 * L + 8 +
-           update_tiles(w->threads);
+    const int start = (2 * L + 2) * w->threads + 1;
+    const int window = (6 * L + 1) * s->rows + (2 * L + 2) * (s->parts + 1) + 1;
+    return start + windows * window + 2 + update_tiles(w->threads);
 }
 
 bool pass_weave(Pass *p, int windows, TileList **list, Error *err)
 {
-    const int threads = weft_team_threads(p->net->team), most = p->shape.B / ROWS_LEAST;
-    Weave w = {.pass = p, .threads = threads};
-    w.blocks = most < 1 ? 1 : most < threads ? most : threads;
+    Weave w = {.pass = p, .threads = weft_team_threads(p->net->team)};
     const int room = tiles_room(&w, windows);
     if (!tiles_open(room, 4 * room, &w.list, err)) return false;
 
-    Tiles at = add_start(&w);
-    for (w.window = 0; w.window < windows; w.window++) {
-        const Tiles head = add_window_forward(&w, at);
-        at = pass_trains(p) ? add_window_backward(&w, head, w.window == windows - 1)
-                            : add_gate(&w, head, head);
+    const Tiles start = add_start(&w);
+    for (; w.window < windows; w.window++) { /* its end: start + (window + 1) strides */
+        const int first = tiles_count(w.list), had = w.window - p->split.slots;
+        const int free = had < 0 ? start.first : start.first + (had + 1) * w.stride;
+        const Tiles head = add_window_forward(&w, (Tiles){free, 1});
+        if (pass_trains(p)) add_window_backward(&w, head);
+        (void)add_gate_from(&w, first);
+        w.stride = tiles_count(w.list) - first;
     }
     w.window = 0;
+    Tiles at = add_one(&w, GATE);
+    for (int i = 1; i <= windows; i++)
+        tiles_after(w.list, at.first, start.first + i * w.stride);
     if (p->shape.purpose != PURPOSE_PREDICT) {
-        const Tiles loss = add_one(&w, "loss", run_loss);
+        const Tiles loss = add_one(&w, LOSS);
         after_all(&w, loss, at);
         at = loss;
     }
-    if (pass_trains(p)) update_add(&p->net->update, w.list, threads, at.first);
+    if (pass_trains(p)) update_add(&p->net->update, w.list, w.threads, at.first);
     *list = w.list;
     return true;
 }

@@ -3,7 +3,8 @@
  * A batch of T steps is cut into windows of `chunk` steps; an update takes
  * `chunks_per_update` of them, or what is left of the batch. States go on from window
  * to window, and from batch to batch unless the source says that one is fresh; the
- * gradient does not. */
+ * gradient is carried back over the window, and with `back` over steps that lead it,
+ * but not beyond the batch (Williams & Peng 1990). */
 #include "../net/pass.h"
 
 #include <math.h>
@@ -46,11 +47,15 @@ static void take_carried(WeftNet *net, Pass *p)
 static bool make_ready(Training *t, Error *err)
 {
     WeftNet *const net = t->net;
-    const int T = t->source->steps, chunk = t->train.chunk;
+    const int T = t->source->steps, cut = t->train.chunk;
+    const int chunk = cut && cut < T ? cut : T, count = (T + chunk - 1) / chunk;
+    const int most = t->train.chunks_per_update;
     const PassShape shape = {.purpose = PURPOSE_TRAIN,
                              .T = T,
                              .B = t->source->rows,
-                             .chunk = chunk && chunk < T ? chunk : T};
+                             .chunk = chunk,
+                             .back = t->train.back,
+                             .windows = most && most < count ? most : count};
     if (!pass_ready(net, &net->training, &shape, err)) return false;
     t->pass = net->training;
     take_carried(net, t->pass);
@@ -88,7 +93,7 @@ static bool find_output(const Training *t, int *step, int *layer)
     for (int s = 0; s < w->T; s++)
         for (int l = 0; l < net->model.layer_count; l++)
             for (int d = 0; d < net->layer[l].directions; d++) {
-                const View y = step_output(&p->direction[2 * l + d].step);
+                const View y = step_output(&p->direction[2 * l + d].step, w->slot);
                 const int at = d ? w->T - 1 - s : s;
                 for (int b = 0; b < p->shape.B; b++)
                     if (!finite_row(y.at + at * y.step + b * y.row,
@@ -135,12 +140,15 @@ static void blame(Training *t)
 
 /* ---- updates ---- */
 
-/* Steps that rows have in the windows of the last update. */
+/* Steps that rows have in the windows of the last update, without those that lead. */
 static double live_steps(const Pass *p)
 {
     double live = 0;
     for (int i = 0; i < p->windows; i++)
-        for (int b = 0; b < p->shape.B; b++) live += p->window[i].ended[b];
+        for (int b = 0; b < p->shape.B; b++) {
+            const Window *const w = &p->window[i];
+            if (w->ended[b] > w->lead) live += w->ended[b] - w->lead;
+        }
     return live;
 }
 

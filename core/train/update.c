@@ -28,6 +28,11 @@ static bool in_range(double x, double low, double high)
 static bool check(const WeftTrain *t, Error *err)
 {
     if (t->chunk < 0) return error(err, "chunk %d: 0 or more steps", t->chunk);
+    if (t->back != 0 && t->chunk == 0)
+        return error(err, "back %d: nothing is cut without chunk", t->back);
+    if (t->back != 0 && t->back < t->chunk)
+        return error(err, "back %d: expected 0, or at least the %d steps of a chunk",
+                     t->back, t->chunk);
     if (t->chunks_per_update < 0)
         return error(err, "chunks_per_update %d: 0 or more", t->chunks_per_update);
     if (t->optimizer > WEFT_ADAMW || t->schedule > WEFT_COSINE)
