@@ -55,6 +55,15 @@ WEFT_API const char *weft_isa(void);
 WEFT_API void weft_team_each(WeftTeam *team, int jobs, void (*job)(void *context, int i),
                              void *context);
 
+/* What each thread does from here on, as events in the Chrome trace format (ui.perfetto.dev and
+ * chrome://tracing show it), until the team is closed or the function is called again; path NULL:
+ * no more. An event per tile: its phase as the name, "update" or "score" (also predictions) as
+ * the category, args: update (counted in this file), chunk, layer (the head is above the last),
+ * rows [first, end) or part of parts, and tile, a number within the update. Events of the
+ * category "wait" are waits within an update; those of "serial" are of the caller, between
+ * updates. Written beside, synced, renamed; some 300 bytes a tile. */
+WEFT_API bool weft_team_trace(WeftTeam *team, const char *path, WeftError *err);
+
 /* Writes what weft knows of this machine: cores, caches, NUMA nodes, quota, instruction
  * set; with `measure` also the FMA peak in GFLOP/s (best of ten runs of 100 ms of 12
  * independent chains) and the memory bandwidth in GB/s, of one thread and of all. */

@@ -9,7 +9,7 @@
 
 typedef struct Options {
     int threads;
-    const char *save, *resume;
+    const char *save, *resume, *trace;
 } Options;
 
 #define FIELD(name) offsetof(Options, name)
@@ -18,6 +18,7 @@ static const Option run_options[] = {
     {"threads", "N", "0: one for each usable physical core", &option_int, FIELD(threads), 0, 4096, NULL},
     {"save", "FILE", "keep the net here: the last one, written at each evaluation", &option_text, FIELD(save), 0, 0, NULL},
     {"resume", "FILE", "go on from here; only --steps and --every may differ", &option_text, FIELD(resume), 0, 0, NULL},
+    {"trace", "FILE", "write here what each thread does and when, for ui.perfetto.dev; of a few --steps", &option_text, FIELD(trace), 0, 0, NULL},
     {0},
 };
 // clang-format on
@@ -168,6 +169,14 @@ static bool train(Run *run, WeftError *err)
     return !interrupt_asked() || save(run, err);
 }
 
+/* What shows how it ran, without the test that follows. */
+static bool train_seen(Run *run, WeftTeam *team, WeftError *err)
+{
+    const char *trace = run->job->options.trace;
+    return weft_team_trace(team, trace, err) && train(run, err) &&
+           weft_team_trace(team, NULL, err);
+}
+
 /* ---- from the call to the last line ---- */
 
 static void say_interrupted(const Run *run)
@@ -215,7 +224,7 @@ static Status run_net(Run *run, WeftTeam *team, WeftError *err)
                   weft_team_threads(team), weft_isa());
     if (run->data.baselines && !run->data.baselines(&run->data, err)) return FAILED;
     interrupt_watch();
-    if (!train(run, err)) return FAILED;
+    if (!train_seen(run, team, err)) return FAILED;
     progress_line("trained for %s", duration_text(seconds_now() - run->began, time));
     return finish(run, weft_team_threads(team), err);
 }

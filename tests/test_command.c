@@ -237,12 +237,26 @@ Test(command, nothing_half_written_is_left_where_it_cannot_write)
     write_text("t.txt");
     expect_call(1, "nowhere",
                 "weft train t.txt " SMALL " --steps 1 --save nowhere/m.weft");
+    expect_call(1, "nowhere/t.json",
+                "weft train t.txt " SMALL " --steps 1 --trace nowhere/t.json");
     write_file("file", "x", 1);
     expect_call(1, "file", "weft run adding --steps 1 --out file");
     expect_call(1, "could not be written", "weft cells > /dev/full");
     expect_call(1, "m.weft.",
                 "( ulimit -f 4; weft train t.txt " SMALL " --steps 1 --save m.weft )");
+    expect_call(1, "t.json.",
+                "( ulimit -f 4; weft train t.txt " SMALL " --steps 9 --trace t.json )");
     expect_call(0, "2", "ls | wc -l"); /* file and t.txt, and nothing beside */
+}
+
+Test(command, a_trace_is_written_and_changes_nothing)
+{
+    write_text("t.txt");
+    expect_call(0, "", "weft train t.txt " SMALL " --steps 3 | grep digest > a");
+    expect_call(0, "",
+                "weft train t.txt " SMALL
+                " --steps 3 --trace t.json | grep digest | cmp - a");
+    expect_call(0, "1", "grep -c -m 1 '\"name\":\"backward\"' t.json");
 }
 
 /* ---- text ---- */

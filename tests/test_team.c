@@ -23,15 +23,15 @@ static Team *team(int threads)
 
 /* ---- a random net of tiles that watches its own order ---- */
 
-typedef struct Watch {
+typedef struct Web {
     TileList *list;
     int edges[TILES], earlier[TILES][EDGES];
     atomic_int runs[TILES], active[64], wrong;
     int value[TILES]; /* plain memory: what earlier tiles wrote must be seen */
     int round, delay_microseconds;
-} Watch;
+} Web;
 
-static void wait_a_little(const Watch *w, int index)
+static void wait_a_little(const Web *w, int index)
 {
     const uint32_t bits = random_bits(5, (uint64_t)w->round, (uint64_t)index);
     if (!w->delay_microseconds || bits % 8 != 0) return;
@@ -39,7 +39,7 @@ static void wait_a_little(const Watch *w, int index)
     nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
 }
 
-static int expected(const Watch *w, int i)
+static int expected(const Web *w, int i)
 {
     unsigned sum = (unsigned)(w->round + i);
     for (int e = 0; e < w->edges[i]; e++)
@@ -55,7 +55,7 @@ static int add(atomic_int *to, int n)
 
 static void run_watched(const Tile *tile, int worker)
 {
-    Watch *const w = tile->context;
+    Web *const w = tile->context;
     const int i = tile->index;
     if (add(&w->active[worker], 1) != 0) add(&w->wrong, 1); /* two at a time */
     wait_a_little(w, i);
@@ -66,9 +66,9 @@ static void run_watched(const Tile *tile, int worker)
     add(&w->active[worker], -1);
 }
 
-static Watch *watch_open(uint64_t seed, int owners)
+static Web *watch_open(uint64_t seed, int owners)
 {
-    Watch *const w = calloc(1, sizeof *w);
+    Web *const w = calloc(1, sizeof *w);
     Error err;
     cr_assert(tiles_open(TILES, TILES * EDGES, &w->list, &err), "%s", err.text);
     for (int i = 0; i < TILES; i++) {
@@ -88,7 +88,7 @@ static Watch *watch_open(uint64_t seed, int owners)
     return w;
 }
 
-static void watch_run(Watch *w, Team *t)
+static void watch_run(Web *w, Team *t)
 {
     w->round++;
     team_run(t, w->list);
@@ -99,7 +99,7 @@ static void watch_run(Watch *w, Team *t)
     }
 }
 
-static void watch_close(Watch *w)
+static void watch_close(Web *w)
 {
     tiles_close(w->list);
     free(w);
@@ -112,7 +112,7 @@ Test(tiles, each_runs_once_after_those_it_waits_for)
         Team *const t = team(threads[i]);
         cr_assert_eq(weft_team_threads(t), threads[i]);
         for (uint64_t seed = 0; seed < 5; seed++) {
-            Watch *const w = watch_open(seed, threads[i]);
+            Web *const w = watch_open(seed, threads[i]);
             watch_run(w, t);
             watch_close(w);
         }
@@ -124,7 +124,7 @@ Test(tiles, random_delays_change_nothing)
 {
     for (int threads = 2; threads <= 8; threads += 3) {
         Team *const t = team(threads);
-        Watch *const w = watch_open((uint64_t)threads, threads);
+        Web *const w = watch_open((uint64_t)threads, threads);
         w->delay_microseconds = 200;
         for (int round = 0; round < 5; round++) watch_run(w, t);
         watch_close(w);
@@ -135,7 +135,7 @@ Test(tiles, random_delays_change_nothing)
 Test(tiles, a_list_is_used_many_times_by_different_teams)
 {
     Team *const one = team(1), *const two = team(2), *const five = team(5);
-    Watch *const w = watch_open(7, 3);
+    Web *const w = watch_open(7, 3);
     for (int round = 0; round < 100; round++) {
         watch_run(w, one);
         watch_run(w, two);
@@ -150,7 +150,7 @@ Test(tiles, a_list_is_used_many_times_by_different_teams)
 Test(tiles, all_of_one_owner_or_of_owners_past_the_threads_are_run)
 {
     Team *const t = team(3);
-    Watch *const one = watch_open(1, 1), *const many = watch_open(2, 50);
+    Web *const one = watch_open(1, 1), *const many = watch_open(2, 50);
     watch_run(one, t);
     watch_run(many, t);
     watch_close(one);
@@ -232,7 +232,7 @@ Test(team, the_caller_keeps_its_affinity)
     cpu_set_t before, after;
     sched_getaffinity(0, sizeof before, &before);
     Team *const t = team(0);
-    Watch *const w = watch_open(3, 2);
+    Web *const w = watch_open(3, 2);
     watch_run(w, t);
     sched_getaffinity(0, sizeof after, &after);
     cr_assert(CPU_EQUAL(&before, &after));
@@ -257,7 +257,7 @@ static void job(void *context, int i)
             jobs->failed++;
             continue;
         }
-        Watch *const w = watch_open((uint64_t)i, 2);
+        Web *const w = watch_open((uint64_t)i, 2);
         w->round = 1;
         team_run(t, w->list);
         jobs->failed += w->wrong;

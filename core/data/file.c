@@ -113,30 +113,48 @@ static void file_sync_folder(const char *path)
     free(folder);
 }
 
-static bool file_write_part(const char *part, bool (*body)(void *, FILE *, Error *),
-                            void *context, Error *err)
+bool file_begin(const char *path, Draft *draft, Error *err)
 {
-    FILE *const out = fopen(part, "wbe");
-    if (!out) return file_failed(part, err);
-    errno = 0;
-    bool ok = body(context, out, err);
-    if (ok && (ferror(out) || fflush(out) || fsync(fileno(out))))
-        ok = file_failed(part, err);
-    if (fclose(out) && ok) ok = file_failed(part, err);
+    *draft = (Draft){0};
+    if (!file_replaceable(path, err)) return false;
+    draft->path = strdup(path);
+    if (!draft->path ||
+        asprintf(&draft->part, "%s.%ld.part", path, (long)getpid()) < 0) {
+        free(draft->path);
+        return error(err, "%s: out of memory", path);
+    }
+    draft->out = fopen(draft->part, "wbe");
+    if (draft->out) {
+        errno = 0;
+        return true;
+    }
+    (void)file_failed(draft->part, err);
+    free(draft->path);
+    free(draft->part);
+    return false;
+}
+
+bool file_end(Draft *draft, bool keep, Error *err)
+{
+    bool ok = keep;
+    if (ok && (ferror(draft->out) || fflush(draft->out) || fsync(fileno(draft->out))))
+        ok = file_failed(draft->part, err);
+    if (fclose(draft->out) && ok) ok = file_failed(draft->part, err);
+    if (ok && rename(draft->part, draft->path)) ok = file_failed(draft->path, err);
+    if (ok)
+        file_sync_folder(draft->path);
+    else
+        (void)unlink(draft->part);
+    free(draft->path);
+    free(draft->part);
     return ok;
 }
 
 bool file_write(const char *path, bool (*body)(void *context, FILE *out, Error *err),
                 void *context, Error *err)
 {
-    if (!file_replaceable(path, err)) return false;
-    char *part;
-    if (asprintf(&part, "%s.%ld.part", path, (long)getpid()) < 0)
-        return error(err, "%s: out of memory", path);
-    bool ok = file_write_part(part, body, context, err);
-    if (ok && rename(part, path)) ok = file_failed(path, err);
-    if (ok) file_sync_folder(path);
-    if (!ok) (void)unlink(part);
-    free(part);
-    return ok;
+    Draft draft;
+    if (!file_begin(path, &draft, err)) return false;
+    const bool written = body(context, draft.out, err);
+    return file_end(&draft, written, err);
 }

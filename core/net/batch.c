@@ -98,7 +98,7 @@ bool batch_check(Pass *p, Error *err)
            (p->shape.purpose == PURPOSE_PREDICT || check_targets(p, err));
 }
 
-bool batch_fill(Pass *p, const WeftSource *source, uint64_t index, Error *err)
+static bool fill(Pass *p, const WeftSource *source, uint64_t index, Error *err)
 {
     batch_clear(p);
     WeftBatch batch = p->batch; /* a source may write the arrays, not where they are */
@@ -108,4 +108,14 @@ bool batch_fill(Pass *p, const WeftSource *source, uint64_t index, Error *err)
     p->batch.fresh = batch.fresh;
     if (batch_check(p, &inner)) return true;
     return error(err, "batch %llu: %.900s", (unsigned long long)index, inner.text);
+}
+
+bool batch_fill(Pass *p, const WeftSource *source, uint64_t index, Error *err)
+{
+    static const Tile input = {.name = "input", .layer = -1};
+    const Watch *const watch = team_watches(p->net->team);
+    watch_begin(watch, &input, 0);
+    const bool filled = fill(p, source, index, err);
+    watch_end(watch, &input, 0);
+    return filled;
 }

@@ -10,6 +10,7 @@
 #include "../../simd/isa.h"
 #include "machine.h"
 #include "tiles.h"
+#include "trace.h"
 
 #define THREADS_MIN_LIMIT 64 /* as many threads are never too many */
 #define THREADS_PER_PU    8  /* nor are so many on each hardware thread */
@@ -17,6 +18,8 @@
 struct WeftTeam {
     int threads;
     Machine *machine; /* NULL: threads are not bound */
+    Watch *watch;     /* the first of a list */
+    Trace *trace;     /* NULL: none */
 };
 
 /* ---- one parallel region ---- */
@@ -24,6 +27,7 @@ struct WeftTeam {
 typedef struct Region {
     void (*work)(const struct Region *region, int worker);
     TileList *list;
+    const Watch *watch;
     void (*job)(void *context, int i);
     void *context;
     int jobs;
@@ -58,13 +62,46 @@ static void region_run(Team *team, const Region *region)
 
 static void work_tiles(const Region *region, int worker)
 {
-    tiles_work(region->list, worker);
+    tiles_work(region->list, worker, region->watch);
 }
 
 void team_run(Team *team, TileList *list)
 {
     tiles_start(list, team->threads);
-    region_run(team, &(Region){.work = work_tiles, .list = list});
+    for (const Watch *w = team->watch; w; w = w->next)
+        if (w->start) w->start(w->context, list);
+    region_run(team, &(Region){.work = work_tiles, .list = list, .watch = team->watch});
+    for (const Watch *w = team->watch; w; w = w->next)
+        if (w->stop) w->stop(w->context);
+}
+
+/* ---- watching ---- */
+
+void team_watch(Team *team, Watch *watch)
+{
+    watch->next = team->watch;
+    team->watch = watch;
+}
+
+void team_unwatch(Team *team, Watch *watch)
+{
+    Watch **at = &team->watch;
+    while (*at != watch) at = &(*at)->next;
+    *at = watch->next;
+}
+
+const Watch *team_watches(const Team *team)
+{
+    return team->watch;
+}
+
+bool weft_team_trace(WeftTeam *team, const char *path, WeftError *err)
+{
+    if (!team) return error(err, "weft_team_trace needs a team");
+    Trace *const last = team->trace;
+    team->trace = NULL;
+    if (last && !trace_close(last, err)) return false;
+    return !path || trace_open(team, path, &team->trace, err);
 }
 
 /* ---- jobs ---- */
@@ -169,6 +206,7 @@ bool weft_team_open(int threads, WeftTeam **team, WeftError *err)
 void weft_team_close(WeftTeam *team)
 {
     if (!team) return;
+    (void)weft_team_trace(team, NULL, NULL);
     machine_close(team->machine);
     free(team);
 }

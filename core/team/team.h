@@ -33,8 +33,36 @@ int tiles_add(TileList *list, Tile tile);                 /* its number */
 void tiles_after(TileList *list, int later, int earlier); /* later waits for earlier */
 Tile *tiles_get(TileList *list, int number);
 int tiles_count(const TileList *list);
+bool tiles_named(TileList *list, const char *name); /* is there one of this name? */
 
 /* Runs all tiles; returns when all are done. Inside another team's region, or with one
  * thread, it runs serially in the caller. Denormals are flushed in every worker and the
  * caller's mode is restored. */
 void team_run(Team *team, TileList *list);
+
+/* Who watches a team is called by the caller of a run before and after it, when no
+ * worker runs, and by each worker around each of its tiles, gates too. Without `run` a
+ * tile is work of the caller's between runs, as worker 0. start and stop may be NULL. */
+typedef struct Watch Watch;
+struct Watch {
+    void (*start)(void *context, TileList *list);
+    void (*begin)(void *context, const Tile *tile, int worker);
+    void (*end)(void *context, const Tile *tile, int worker);
+    void (*stop)(void *context);
+    void *context;
+    Watch *next; /* the team's; several may watch */
+};
+
+void team_watch(Team *team, Watch *watch); /* which must stay where it is, until ... */
+void team_unwatch(Team *team, Watch *watch);
+const Watch *team_watches(const Team *team); /* the first, or NULL */
+
+static inline void watch_begin(const Watch *watch, const Tile *tile, int worker)
+{
+    for (; watch; watch = watch->next) watch->begin(watch->context, tile, worker);
+}
+
+static inline void watch_end(const Watch *watch, const Tile *tile, int worker)
+{
+    for (; watch; watch = watch->next) watch->end(watch->context, tile, worker);
+}

@@ -117,6 +117,13 @@ int tiles_count(const TileList *list)
     return list->count;
 }
 
+bool tiles_named(TileList *list, const char *name)
+{
+    for (int i = 0; i < list->count; i++)
+        if (list->tile[i].name && strcmp(list->tile[i].name, name) == 0) return true;
+    return false;
+}
+
 /* Sorts items 0 .. n-1, or what they stand for, by key, stably: those of key g become
  * out[at[g]] .. out[at[g + 1] - 1]. */
 static void group(int n, const int *key, const int *item, int groups, int *at, int *out)
@@ -197,7 +204,7 @@ static void finish(TileList *list, int number)
     atomic_fetch_sub_explicit(&list->left.value, 1, memory_order_acq_rel);
 }
 
-void tiles_work(TileList *list, int worker)
+void tiles_work(TileList *list, int worker, const Watch *watch)
 {
     int looks = 0;
     while (atomic_load_explicit(&list->left.value, memory_order_acquire) > 0) {
@@ -207,7 +214,10 @@ void tiles_work(TileList *list, int worker)
             continue;
         }
         looks = 0;
-        list->tile[number].run(&list->tile[number], worker);
+        const Tile *const tile = &list->tile[number];
+        watch_begin(watch, tile, worker);
+        tile->run(tile, worker);
+        watch_end(watch, tile, worker);
         finish(list, number);
     }
 }
