@@ -46,20 +46,12 @@ bool corpus_source(const Corpus *corpus, Part part, int rows, int steps,
                    WeftSource *source, uint64_t *windows, WeftError *err)
 {
     const size_t count = part_count(corpus, part);
-    if (part == TRAINING && count / (size_t)rows <= (size_t)steps)
-        return fail(
-            err,
-            "the training part has %zu symbols, too few for --batch %d streams of "
-            "%d steps: lower --batch, --chunk or --chunks-per-update",
-            count, rows, steps);
-    if (part != TRAINING) {
-        if (count < 2)
-            return fail(err, "a part to score has %zu symbols: expected 2", count);
-        if ((size_t)rows > count / STREAM_SHORTEST)
-            rows = count < 2 * STREAM_SHORTEST ? 1 : (int)(count / STREAM_SHORTEST);
-        if ((size_t)steps > count / (size_t)rows - 1)
-            steps = (int)(count / (size_t)rows - 1);
-    }
+    if (count < 2)
+        return fail(err, "a part to score has %zu symbols: expected 2", count);
+    if ((size_t)rows > count / STREAM_SHORTEST)
+        rows = count < 2 * STREAM_SHORTEST ? 1 : (int)(count / STREAM_SHORTEST);
+    if ((size_t)steps > count / (size_t)rows - 1)
+        steps = (int)(count / (size_t)rows - 1);
     return weft_source_text(corpus->symbols + corpus->start[part], count, rows, steps,
                             source, windows, err);
 }
@@ -81,6 +73,29 @@ WeftSource streams_source(Streams *streams)
     return source;
 }
 
+#define STEPS_MOST 100000000
+
+bool corpus_streams(const Corpus *corpus, const Settings *settings, Streams *streams,
+                    WeftError *err)
+{
+    const size_t count = part_count(corpus, TRAINING);
+    const bool period = settings->back > 0;
+    const int update = settings->chunk * settings->chunks_per_update;
+    if (period && settings->reset > (uint64_t)(STEPS_MOST / update))
+        return fail(err, "--chunk times --chunks-per-update times --reset: with --back "
+                         "expected at most 1e8 steps");
+    const int steps = period ? update * (int)settings->reset : update;
+    if (count / (size_t)settings->batch <= (size_t)steps)
+        return fail(
+            err,
+            "the training part has %zu symbols, too few for --batch %d streams of "
+            "%d steps: lower --batch, --chunk%s or --chunks-per-update",
+            count, settings->batch, steps, period ? ", --reset" : "");
+    streams->reset = period ? 1 : settings->reset;
+    return weft_source_text(corpus->symbols, count, settings->batch, steps,
+                            &streams->inner, NULL, err);
+}
+
 bool corpus_ngrams(const Corpus *corpus, Part part, double nats[NGRAM_ORDERS],
                    WeftError *err)
 {
@@ -94,8 +109,14 @@ bool corpus_ngrams(const Corpus *corpus, Part part, double nats[NGRAM_ORDERS],
 
 bool corpus_settings_good(const Settings *settings, WeftError *err)
 {
-    return !settings->both ||
-           fail(err, "--both: going backward, the net would read what it is to tell");
+    if (settings->both)
+        return fail(err,
+                    "--both: going backward, the net would read what it is to tell");
+    return !settings->back || settings->reset ||
+           fail(err,
+                "--back %d with --reset 0: expected 1 or more, as the gradient goes "
+                "back to the last reset at most",
+                settings->back);
 }
 
 /* ---- as a data set ---- */
@@ -103,7 +124,7 @@ bool corpus_settings_good(const Settings *settings, WeftError *err)
 typedef struct Own {
     Corpus corpus;
     bool bytes;
-    WeftSource part[PARTS]; /* the validation and test parts may be empty: no source */
+    WeftSource part[PARTS]; /* to score; one that is empty has no source */
     uint64_t windows[PARTS];
     Streams streams; /* of the training part */
 } Own;
@@ -193,8 +214,9 @@ uint32_t *corpus_alphabet(const WeftNet *net, int *symbols, WeftError *err)
 static void corpus_data_close(Data *data)
 {
     Own *own = data->own;
-    for (Part part = TRAINING; part < PARTS; part++)
+    for (Part part = VALIDATION; part < PARTS; part++)
         if (own->windows[part]) weft_source_close(&own->part[part]);
+    weft_source_close(&own->streams.inner);
     corpus_close(&own->corpus);
     free(own);
 }
@@ -202,7 +224,10 @@ static void corpus_data_close(Data *data)
 static bool sources(Own *own, const Settings *settings, WeftError *err)
 {
     const int steps = settings->chunk * settings->chunks_per_update;
-    for (Part part = TRAINING; part < PARTS; part++) {
+    if (part_count(&own->corpus, TRAINING) &&
+        !corpus_streams(&own->corpus, settings, &own->streams, err))
+        return false;
+    for (Part part = VALIDATION; part < PARTS; part++) {
         if (!part_count(&own->corpus, part)) continue;
         uint64_t windows;
         if (!corpus_source(&own->corpus, part, settings->batch, steps, &own->part[part],
@@ -230,7 +255,7 @@ bool corpus_data(const char *path, const DataOptions *options, const Settings *s
                  const WeftNet *net, Data *data, WeftError *err)
 {
     if (!settings->chunk) return fail(err, "--chunk 0: a text needs 1 or more");
-    if ((int64_t)settings->chunk * settings->chunks_per_update > 100000000)
+    if ((int64_t)settings->chunk * settings->chunks_per_update > STEPS_MOST)
         return fail(err,
                     "--chunk times --chunks-per-update: expected at most 1e8 steps");
     Own *own = calloc(1, sizeof *own);
@@ -255,7 +280,6 @@ bool corpus_data(const char *path, const DataOptions *options, const Settings *s
         corpus_data_close(data);
         return false;
     }
-    own->streams = (Streams){own->part[TRAINING], settings->reset};
     data->train = streams_source(&own->streams);
     if (!net)
         progress_line(

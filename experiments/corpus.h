@@ -29,8 +29,13 @@ typedef struct Streams {
 } Streams;
 WeftSource streams_source(Streams *streams);
 
-/* The part in `rows` streams, in windows of `steps`: both are made smaller when a part
- * that is not for training is short. */
+/* The training part, in batches of an update. With --back they are all that lies between
+ * two fresh starts, as the gradient is carried back within a batch only. */
+bool corpus_streams(const Corpus *corpus, const Settings *settings, Streams *streams,
+                    WeftError *err);
+
+/* A part to score in `rows` streams, in windows of `steps`: both are made smaller when it
+ * is short. */
 bool corpus_source(const Corpus *corpus, Part part, int rows, int steps,
                    WeftSource *source, uint64_t *windows, WeftError *err);
 

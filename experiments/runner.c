@@ -100,6 +100,19 @@ static bool trial_read(Trial *trial, const Experiment *experiment, const Verb *v
     return verb_call(verb, groups, argc, argv, call, err);
 }
 
+/* The chunks of a text are the grid's lengths. */
+static bool trial_good(const Trial *trial, WeftError *err)
+{
+    const Numbers *lengths = &trial->grid.lengths;
+    Settings settings = trial->settings;
+    if (trial->experiment->task.draw) return settings_good(&settings, err);
+    for (int l = 0; l < lengths->count; l++) {
+        settings.chunk = (int)lengths->item[l];
+        if (!settings_good(&settings, err)) return false;
+    }
+    return corpus_settings_good(&settings, err);
+}
+
 static bool directory_make(const char *path, WeftError *err)
 {
     char part[4096];
@@ -490,10 +503,7 @@ static bool sources_text(Running *running, WeftError *err)
     const Corpus *corpus = &point->trial->corpus;
     const int rows = point->settings.batch;
     const int steps = point->length * point->settings.chunks_per_update;
-    if (!corpus_source(corpus, TRAINING, rows, steps, &running->streams.inner, NULL,
-                       err))
-        return false;
-    running->streams.reset = point->settings.reset;
+    if (!corpus_streams(corpus, &point->settings, &running->streams, err)) return false;
     running->train = streams_source(&running->streams);
     if (corpus_source(corpus, VALIDATION, rows, steps, &running->test,
                       &running->test_batches, err))
@@ -610,7 +620,7 @@ static bool campaign_read(Campaign *campaign, const Verb *verb, int argc, char *
                 return fail(err, "%s is named twice", experiment->name);
         Trial *trial = &campaign->trial[i];
         if (!trial_read(trial, experiment, verb, argc, argv, &again, err) ||
-            (!experiment->task.draw && !corpus_settings_good(&trial->settings, err)))
+            !trial_good(trial, err))
             return false;
         campaign->trials++;
     }

@@ -117,6 +117,7 @@ const Option settings_options[] = {
     {"batch", "N", "rows of a mini-batch", &option_int, FIELD(batch), 1, 1e6, NULL},
     {"chunk", "N", "steps between the cuts of the gradient; 0: never cut", &option_int, FIELD(chunk), 0, 1e7, NULL},
     {"chunks-per-update", "N", "chunks whose gradients make one update", &option_int, FIELD(chunks_per_update), 1, 1e6, NULL},
+    {"back", "N", "steps that a chunk's losses are carried back, those before it run anew; 0: --chunk", &option_int, FIELD(back), 0, 0, NULL},
     {"reset", "N", "batches of a text after which carried states start anew; 0: none", &option_count, FIELD(reset), 0, 0, NULL},
     {"steps", "N", "updates in all", &option_count, FIELD(steps), 0, 0, NULL},
     {"every", "N", "updates between evaluations; 0: a tenth of all", &option_count, FIELD(every), 0, 0, NULL},
@@ -146,6 +147,16 @@ bool settings_parse(Settings *settings, char *text, WeftError *err)
     const OptionGroup groups[] = {
         {"", point_options, settings}, {"", settings_options, settings}, {0}};
     return options_parse(groups, text, err);
+}
+
+bool settings_good(const Settings *settings, WeftError *err)
+{
+    const int back = settings->back, chunk = settings->chunk;
+    if (back && !chunk)
+        return fail(err, "--back %d: nothing is cut without --chunk", back);
+    return !back || back >= chunk ||
+           fail(err, "--back %d: expected 0, or at least the %d steps of a chunk", back,
+                chunk);
 }
 
 void settings_difference(const Settings *from, const Settings *to,
@@ -236,6 +247,7 @@ WeftTrain settings_train(const Settings *settings, uint64_t updates)
     return (WeftTrain){
         .updates = updates,
         .chunk = settings->chunk,
+        .back = settings->back,
         .chunks_per_update = settings->chunk ? settings->chunks_per_update : 0,
         .optimizer = (WeftOptimizer)settings->optimizer,
         .rate = (float)settings->rate,

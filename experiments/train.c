@@ -299,7 +299,8 @@ static bool fits(const Job *job, WeftError *err)
                     job->name);
     if (!strcmp(job->kind, DATA_TEXT) && !job->settings.chunk)
         return fail(err, "--chunk 0: a text is one long sequence, expected 1 or more");
-    return strcmp(job->kind, DATA_TEXT) || corpus_settings_good(&job->settings, err);
+    return settings_good(&job->settings, err) &&
+           (strcmp(job->kind, DATA_TEXT) || corpus_settings_good(&job->settings, err));
 }
 
 static Status start(Job *job, const Verb *verb, int argc, char **argv, WeftError *err)

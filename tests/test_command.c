@@ -127,6 +127,7 @@ Test(command, help_lists_every_option)
                                           "batch",
                                           "chunk",
                                           "chunks-per-update",
+                                          "back",
                                           "rate",
                                           "schedule",
                                           "warmup",
@@ -179,6 +180,11 @@ Test(command, bad_calls_return_2_and_name_the_nearest)
     expect_call(2, "unexpected \"y\"", "weft train x y");
     expect_call(2, "expected --target", "weft train x.csv");
     expect_call(2, "--chunk 0", "weft train x --chunk 0");
+    expect_call(2, "at least the 50 steps of a chunk", "weft train x --back 49");
+    expect_call(2, "--back 9: nothing is cut", "weft train adding --back 9");
+    expect_call(2, "with --reset 0", "weft train x --back 50 --reset 0");
+    expect_call(2, "at least the 40 steps", "weft run text --length 9,40 --back 9");
+    expect_call(2, "nothing is cut", "weft run adding --back 9");
     expect_call(2, "--layers 0: expected 1 to 32", "weft train x --layers 0");
     expect_call(2, "--layers 33: expected 1 to 32", "weft train x --layers 33");
     expect_call(2, "--layers 0: expected 1 to", "weft train x --layers lstm:0");
@@ -322,6 +328,31 @@ Test(command, resumed_training_comes_to_the_same_bits)
     cr_expect_str_eq(digest(), whole);
     expect_call(2, "only --steps and --every may differ, not --hidden '8'",
                 "weft train --resume m.weft --hidden 8");
+}
+
+/* Streams of 2340 symbols, which start anew after every 200. */
+#define BACK SMALL " --chunks-per-update 2 --reset 10 --steps 30 --every 7 --back "
+
+Test(command, back_carries_gradients_over_the_chunks_before)
+{
+    write_text("t.txt");
+    shell("weft train t.txt " BACK "0");
+    const char *const cut = digest();
+    shell("weft train t.txt " BACK "10 --threads 3");
+    cr_expect_str_eq(digest(), cut);
+    shell("weft train t.txt " BACK "25");
+    const char *const longer = digest();
+    cr_expect_str_neq(longer, cut);
+    shell("weft train t.txt " BACK "200"); /* to the reset */
+    const char *const all = digest();
+    cr_expect_str_neq(all, longer);
+    shell("weft train t.txt " BACK "1000");
+    cr_expect_str_eq(digest(), all);
+    shell("weft train t.txt " BACK "25 --threads 3 --steps 13 --save m.weft");
+    shell("weft train --resume m.weft --steps 30");
+    cr_expect_str_eq(digest(), longer);
+    expect_call(1, "--reset", "weft train t.txt " BACK "25 --reset 1000");
+    expect_call(1, "at most 1e8 steps", "weft train t.txt " BACK "25 --reset 99999999");
 }
 
 Test(command, interrupt_finishes_the_update_saves_and_says_how_to_go_on)
