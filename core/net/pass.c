@@ -255,7 +255,7 @@ static void open_windows(Pass *p, bool fresh)
         Window *const w = &p->window[i];
         window_steps(&p->shape, p->offset + i * p->shape.chunk, w);
         w->slot = i % p->split.slots;
-        w->fresh = i == 0 && (fresh || !p->carried);
+        w->fresh = (w->t0 == 0 && fresh) || (i == 0 && !p->carried);
         w->enter = p->next;
         p->next = entry_after(p, w);
         window_lengths(p, w);

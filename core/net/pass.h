@@ -123,7 +123,7 @@ static inline bool pass_trains(const Pass *pass)
 bool pass_ready(WeftNet *net, Pass **pass, const PassShape *shape, Error *err);
 void pass_close(Pass *pass);
 
-/* Runs `windows` windows of the batch from step offset on. */
+/* Runs `windows` windows of the batch from step offset on; fresh: the batch is. */
 bool pass_run(Pass *pass, int offset, int windows, bool fresh, Error *err);
 
 /* How many targets the windows at hand have, and the first of them, in the arrays of

@@ -180,8 +180,8 @@ static bool update(Training *t, Error *err)
     p->seed = t->train.seed;
     p->steps = net->clock.steps;
     u->rates = train_rates(&t->train, net->clock.updates, net->moments.since);
-    const bool fresh = net->clock.offset == 0 && p->batch.fresh;
-    if (!pass_run(p, net->clock.offset, windows_left(t), fresh, err)) return false;
+    if (!pass_run(p, net->clock.offset, windows_left(t), p->batch.fresh, err))
+        return false;
 
     t->loss += p->loss_sum;
     t->weight += p->weight_sum;
