@@ -199,6 +199,7 @@ typedef struct WeftSource {
     void *context;
     bool (*fill)(void *context, uint64_t index, WeftBatch *batch, WeftError *err);
     int steps, rows; /* of every batch */
+    uint64_t epoch;  /* batches after which the rows begin again; 0: never, or not known */
 } WeftSource;
 
 /* The caller's own arrays as a source: `count` sequences, x [count][steps][inputs] (or symbol
@@ -233,6 +234,12 @@ typedef struct WeftTrain {
                  carried back, within the batch; those before the chunk are run anew, from
                  the states that were kept and with today's parameters; (d) chunk */
     int chunks_per_update; /* 0: all chunks of a batch */
+    bool stale; /* approximate: the chunks of an update run side by side, each from the state
+                   that was left for it the last time: by the update before, or an epoch ago
+                   (the first time: the cell's start), as in Kapturowski et al. 2019. Needs
+                   the source's epoch; not with back */
+    int burn_in; /* with stale: steps, within the batch, that run before a chunk's own from
+                    the state left for them, without losses and gradient; not with `both` */
     WeftOptimizer optimizer;
     float rate;             /* (d) 1e-3 */
     float momentum;         /* SGD */
@@ -259,6 +266,10 @@ typedef struct WeftProgress {
     bool finite;          /* false: the loss or a gradient stopped being finite ... */
     int step, layer;      /* ... first seen in this step (of the batch) and layer
                              (layer_count: the head); parameters stay as they were */
+    uint64_t stale_epoch; /* epochs done when these were measured; 0: not in this call */
+    double stale_max, stale_rms; /* with stale, once an epoch: |state left - true state| over
+                                    the chunks of its first tenth of batches; true: with
+                                    today's parameters from the start, without dropout */
 } WeftProgress;
 
 /* Trains until `updates` are done, or progress (NULL: none) returns false, which is not an

@@ -105,10 +105,10 @@ static bool trial_good(const Trial *trial, WeftError *err)
 {
     const Numbers *lengths = &trial->grid.lengths;
     Settings settings = trial->settings;
-    if (trial->experiment->task.draw) return settings_good(&settings, err);
+    if (trial->experiment->task.draw) return settings_good(&settings, false, err);
     for (int l = 0; l < lengths->count; l++) {
         settings.chunk = (int)lengths->item[l];
-        if (!settings_good(&settings, err)) return false;
+        if (!settings_good(&settings, true, err)) return false;
     }
     return corpus_settings_good(&settings, err);
 }

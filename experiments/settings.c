@@ -118,6 +118,8 @@ const Option settings_options[] = {
     {"chunk", "N", "steps between the cuts of the gradient; 0: never cut", &option_int, FIELD(chunk), 0, 1e7, NULL},
     {"chunks-per-update", "N", "chunks whose gradients make one update", &option_int, FIELD(chunks_per_update), 1, 1e6, NULL},
     {"back", "N", "steps that a chunk's losses are carried back, those before it run anew; 0: --chunk", &option_int, FIELD(back), 0, 0, NULL},
+    {"stale", NULL, "approximate: a text's chunks all start at once, from states left an epoch ago", &option_switch, FIELD(stale), 0, 0, NULL},
+    {"burn-in", "N", "with --stale: steps that run before a chunk, without losses", &option_int, FIELD(burn_in), 0, 1e7, NULL},
     {"reset", "N", "batches of a text after which carried states start anew; 0: none", &option_count, FIELD(reset), 0, 0, NULL},
     {"steps", "N", "updates in all", &option_count, FIELD(steps), 0, 0, NULL},
     {"every", "N", "updates between evaluations; 0: a tenth of all", &option_count, FIELD(every), 0, 0, NULL},
@@ -149,9 +151,16 @@ bool settings_parse(Settings *settings, char *text, WeftError *err)
     return options_parse(groups, text, err);
 }
 
-bool settings_good(const Settings *settings, WeftError *err)
+bool settings_good(const Settings *settings, bool text, WeftError *err)
 {
     const int back = settings->back, chunk = settings->chunk;
+    if (settings->stale && !text)
+        return fail(err, "--stale: expected a text, whose batches come again");
+    if (settings->stale && back)
+        return fail(err, "--back %d with --stale: expected one of them", back);
+    if (settings->burn_in && !settings->stale)
+        return fail(err, "--burn-in %d: nothing is stale without --stale",
+                    settings->burn_in);
     if (back && !chunk)
         return fail(err, "--back %d: nothing is cut without --chunk", back);
     return !back || back >= chunk ||
@@ -248,6 +257,8 @@ WeftTrain settings_train(const Settings *settings, uint64_t updates)
         .updates = updates,
         .chunk = settings->chunk,
         .back = settings->back,
+        .stale = settings->stale,
+        .burn_in = settings->burn_in,
         .chunks_per_update = settings->chunk ? settings->chunks_per_update : 0,
         .optimizer = (WeftOptimizer)settings->optimizer,
         .rate = (float)settings->rate,

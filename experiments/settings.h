@@ -15,6 +15,8 @@ typedef struct Settings {
     char set[PAIRS_SIZE];
     /* a batch and an update */
     int batch, chunk, chunks_per_update;
+    bool stale;     /* approximate */
+    int burn_in;    /* with stale: steps before a chunk */
     int back;       /* steps that the gradient of a chunk is carried back; 0: chunk */
     uint64_t reset; /* of a text: batches after which states start anew; 0: none */
     uint64_t steps, every, seed;
@@ -37,8 +39,8 @@ bool cell_name_good(const char *name, WeftError *err);
 void settings_write(const Settings *settings, char text[SETTINGS_TEXT]);
 bool settings_parse(Settings *settings, char *text, WeftError *err);
 
-/* Whether values that are good alone go together. */
-bool settings_good(const Settings *settings, WeftError *err);
+/* Whether values that are good alone go together; text: for a text. */
+bool settings_good(const Settings *settings, bool text, WeftError *err);
 
 /* What changes in a call to get from one to the other: " --hidden '64'". */
 void settings_difference(const Settings *from, const Settings *to,

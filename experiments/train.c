@@ -88,6 +88,7 @@ typedef struct Run {
     Data data;
     double began, shown;  /* seconds */
     uint64_t first;       /* update at which this process began */
+    uint64_t epoch;       /* whose stale states were told of */
     double loss, updates; /* since the last evaluation */
     bool finite;
     int step, layer; /* where the loss stopped being finite */
@@ -109,6 +110,12 @@ static bool on_progress(void *context, const WeftProgress *progress)
     run->finite = progress->finite;
     run->step = progress->step;
     run->layer = progress->layer;
+    if (progress->stale_epoch > run->epoch) {
+        run->epoch = progress->stale_epoch;
+        progress_line("epoch %" PRIu64 ": approximate: stale states are off by %.3g at "
+                      "most, %.3g rms",
+                      run->epoch, progress->stale_max, progress->stale_rms);
+    }
     const double now = seconds_now();
     if (now - run->shown > 0.25) {
         char left[DURATION_SIZE];
@@ -223,6 +230,8 @@ static Status run_net(Run *run, WeftTeam *team, WeftError *err)
     progress_line("net: %zu parameters, %d threads, %s", weft_net_parameters(run->net),
                   weft_team_threads(team), weft_isa());
     if (run->data.baselines && !run->data.baselines(&run->data, err)) return FAILED;
+    if (job->settings.stale)
+        progress_line("approximate: chunks start from stale states (--stale)");
     interrupt_watch();
     if (!train_seen(run, team, err)) return FAILED;
     progress_line("trained for %s", duration_text(seconds_now() - run->began, time));
@@ -299,8 +308,9 @@ static bool fits(const Job *job, WeftError *err)
                     job->name);
     if (!strcmp(job->kind, DATA_TEXT) && !job->settings.chunk)
         return fail(err, "--chunk 0: a text is one long sequence, expected 1 or more");
-    return settings_good(&job->settings, err) &&
-           (strcmp(job->kind, DATA_TEXT) || corpus_settings_good(&job->settings, err));
+    const bool text = !strcmp(job->kind, DATA_TEXT);
+    return settings_good(&job->settings, text, err) &&
+           (!text || corpus_settings_good(&job->settings, err));
 }
 
 static Status start(Job *job, const Verb *verb, int argc, char **argv, WeftError *err)

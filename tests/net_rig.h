@@ -99,7 +99,7 @@ static inline bool drawn_fill(void *context, uint64_t index, WeftBatch *b,
 
 static inline WeftSource drawn_source(Drawn *drawn, int steps, int rows)
 {
-    return (WeftSource){drawn, drawn_fill, steps, rows};
+    return (WeftSource){drawn, drawn_fill, steps, rows, 0};
 }
 
 /* Keeps the last report. */

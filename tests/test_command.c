@@ -128,6 +128,8 @@ Test(command, help_lists_every_option)
                                           "chunk",
                                           "chunks-per-update",
                                           "back",
+                                          "stale",
+                                          "burn-in",
                                           "rate",
                                           "schedule",
                                           "warmup",
@@ -185,6 +187,11 @@ Test(command, bad_calls_return_2_and_name_the_nearest)
     expect_call(2, "with --reset 0", "weft train x --back 50 --reset 0");
     expect_call(2, "at least the 40 steps", "weft run text --length 9,40 --back 9");
     expect_call(2, "nothing is cut", "weft run adding --back 9");
+    expect_call(2, "--stale: expected a text", "weft train adding --stale");
+    expect_call(2, "--stale: expected a text", "weft run adding --stale");
+    expect_call(2, "expected one of them", "weft train x --stale --back 50");
+    expect_call(2, "expected one of them", "weft run text --stale --back 50");
+    expect_call(2, "nothing is stale", "weft train x --burn-in 5");
     expect_call(2, "--layers 0: expected 1 to 32", "weft train x --layers 0");
     expect_call(2, "--layers 33: expected 1 to 32", "weft train x --layers 33");
     expect_call(2, "--layers 0: expected 1 to", "weft train x --layers lstm:0");
@@ -353,6 +360,31 @@ Test(command, back_carries_gradients_over_the_chunks_before)
     cr_expect_str_eq(digest(), longer);
     expect_call(1, "--reset", "weft train t.txt " BACK "25 --reset 1000");
     expect_call(1, "at most 1e8 steps", "weft train t.txt " BACK "25 --reset 99999999");
+}
+
+/* 58 updates are an epoch. */
+#define LONG SMALL " --steps 130 --every 37 --chunks-per-update 4 "
+
+Test(command, stale_states_are_told_of_and_resumed)
+{
+    write_text("t.txt");
+    shell("weft train --help");
+    cr_expect(strstr(strstr(out, "--stale"), "approximate: "));
+    shell("weft train t.txt " LONG);
+    const char *const exact = digest();
+    cr_expect(!strstr(out, "approximate"));
+    expect_call(0, "\napproximate: ", "weft train t.txt " LONG "--stale --threads 3");
+    const char *const stale = digest();
+    cr_expect_str_neq(stale, exact);
+    const char *const first = strstr(out, "\nepoch 1: approximate: ");
+    cr_assert(first && strstr(first, "\nepoch 2: approximate: "), "%s", out);
+    cr_expect(strtod(strstr(first, "off by ") + 7, NULL) > 0, "%s", first);
+    shell("weft train t.txt " LONG "--stale --threads 1 --steps 71 --save m.weft");
+    shell("weft train --resume m.weft --steps 130");
+    cr_expect_str_eq(digest(), stale);
+    cr_expect(strstr(out, "\nepoch 2: ") && !strstr(out, "\nepoch 1: "), "%s", out);
+    shell("weft train t.txt " LONG "--stale --burn-in 15 --threads 1");
+    cr_expect_str_neq(digest(), stale);
 }
 
 Test(command, interrupt_finishes_the_update_saves_and_says_how_to_go_on)

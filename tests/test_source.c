@@ -70,6 +70,25 @@ static void sequences(const WeftSource *source, uint64_t index, int got[ROWS])
     }
 }
 
+Test(source, epoch_is_after_how_many_batches_the_rows_begin_again)
+{
+    WeftArrays a = arrays(false);
+    for (a.count = 1; a.count <= COUNT; a.count++) {
+        WeftSource source = open_arrays(&a, ROWS);
+        int first[ROWS], got[ROWS];
+        uint64_t index = 0;
+        sequences(&source, 0, first);
+        do sequences(&source, ++index, got);
+        while (memcmp(first, got, sizeof got) != 0);
+        cr_expect_eq(source.epoch, index, "%d sequences", a.count);
+        weft_source_close(&source);
+    }
+    a = arrays(true);
+    WeftSource source = open_arrays(&a, ROWS);
+    cr_expect_eq(source.epoch, 0);
+    weft_source_close(&source);
+}
+
 Test(source, arrays_are_visited_in_order_and_wrap)
 {
     const WeftArrays a = arrays(false);
@@ -213,7 +232,7 @@ static WeftSource open_text(size_t count, int rows, int steps, uint64_t windows)
     uint64_t got;
     cr_assert(weft_source_text(text, count, rows, steps, &source, &got, &err), "%s",
               err.text);
-    cr_expect_eq(got, windows);
+    cr_expect(got == windows && source.epoch == windows);
     cr_expect(source.rows == rows && source.steps == steps);
     return source;
 }

@@ -140,7 +140,7 @@ Test(train, update_after_every_chunks_is_as_if_batches_were_shorter)
     rig_open(&rig, gru_text, rnn_text, &dense);
     rig.model.drop = 0.2f;
     Halves halves = {drawn_source(&rig.drawn, 12, 5), &rig.model, false};
-    const WeftSource half = {&halves, halves_fill, 6, 5};
+    const WeftSource half = {&halves, halves_fill, 6, 5, 0};
     const WeftTrain a = {.updates = 6, .chunk = 3, .chunks_per_update = 2};
     const WeftTrain b = {.updates = 6, .chunk = 3};
     SAME(train_on(&rig, &a, &halves.whole, 2), train_on(&rig, &b, &half, 1), "differ");
@@ -181,7 +181,7 @@ Test(train, back_over_a_whole_batch_cuts_nothing)
     rig.drawn.lengths = true;
     rig.drawn.fresh_every = 1;
     Leads leads = {drawn_source(&rig.drawn, 11, 5), 3};
-    const WeftSource each = {&leads, leads_fill, 11, 5};
+    const WeftSource each = {&leads, leads_fill, 11, 5, 0};
     const WeftTrain a = {.updates = 8, .chunk = 3, .back = 11, .chunks_per_update = 1};
     const WeftTrain b = {.updates = 8};
     for (int threads = 1; threads <= 3; threads += 2)
@@ -283,6 +283,319 @@ Test(train, back_shorter_than_a_chunk_is_refused)
     rig_close(&rig);
 }
 
+/* ---- stale states ---- */
+
+/* The first `epoch` batches, over and over. */
+typedef struct Loop {
+    WeftSource inner;
+    bool anew; /* every batch is fresh */
+} Loop;
+
+static bool loop_fill(void *context, uint64_t index, WeftBatch *b, WeftError *err)
+{
+    const Loop *const l = context;
+    if (!l->inner.fill(l->inner.context, index % l->inner.epoch, b, err)) return false;
+    b->fresh |= l->anew;
+    return true;
+}
+
+static WeftSource loop_source(Loop *loop, Rig *rig, int steps, int rows, uint64_t epoch)
+{
+    loop->inner = drawn_source(&rig->drawn, steps, rows);
+    loop->inner.epoch = epoch;
+    return (WeftSource){loop, loop_fill, steps, rows, epoch};
+}
+
+Test(train, stale_states_are_exact_where_no_chunk_shares_an_update)
+{
+    Rig rig;
+    Loop loop = {.anew = false};
+    rig_open(&rig, gru_text, START_TEXT, &embedded);
+    rig.model.drop = rig.layer[1].drop = 0.2f;
+    rig.drawn.lengths = rig.drawn.weights = true;
+    const WeftSource source = loop_source(&loop, &rig, 11, 5, 3);
+    WeftTrain exact = {.updates = 30, .chunk = 3, .chunks_per_update = 1},
+              stale = exact;
+    stale.stale = true;
+    SAME(train_on(&rig, &exact, &source, 1), train_on(&rig, &stale, &source, 3),
+         "a chunk an update");
+    exact.chunk = stale.chunk = 0;
+    loop.anew = true;
+    SAME(train_on(&rig, &exact, &source, 1), train_on(&rig, &stale, &source, 3),
+         "a chunk a batch");
+    exact.chunk = stale.chunk = 4;
+    exact.chunks_per_update = stale.chunks_per_update = 0;
+    cr_expect_neq(train_on(&rig, &exact, &source, 1).digest,
+                  train_on(&rig, &stale, &source, 1).digest);
+    stale.burn_in = 11; /* from the start of the batch on */
+    SAME(train_on(&rig, &exact, &source, 1), train_on(&rig, &stale, &source, 3),
+         "all is run in");
+    rig_close(&rig);
+}
+
+Test(train, stale_states_are_exact_for_a_cell_that_forgets)
+{
+    Rig rig;
+    Loop loop = {.anew = false};
+    static const char *const forgets =
+        "cell forgets\nstate h\nweight W [hidden][input]\nh' = tanh(W x)\n";
+    rig_open(&rig, forgets, forgets, &dense);
+    const WeftSource source = loop_source(&loop, &rig, 11, 5, 3);
+    WeftTrain exact = {.updates = 12, .chunk = 3}, stale = exact;
+    stale.stale = true;
+    for (stale.burn_in = 0; stale.burn_in < 6; stale.burn_in += 2)
+        SAME(train_on(&rig, &exact, &source, 1), train_on(&rig, &stale, &source, 3),
+             "burn_in %d", stale.burn_in);
+    rig_close(&rig);
+}
+
+/* The first visit, chunk by chunk from the cell's start. */
+Test(train, stale_states_are_the_start_at_first)
+{
+    Rig rig;
+    WeftTeam *const team = rig_team(1);
+    WeftNet *net;
+    WeftProgress last;
+    WeftScore score;
+    rig_open(&rig, gru_text, rnn_text, &dense);
+    Halves halves = {drawn_source(&rig.drawn, 6, 5), &rig.model, true};
+    const WeftSource half = {&halves, halves_fill, 3, 5, 0};
+    halves.whole.epoch = 7;
+    const WeftTrain settings = {.updates = 1, .chunk = 3, .stale = true};
+    MUST(weft_net_open(team, &rig.model, 1, &net, &err));
+    MUST(weft_evaluate(net, &half, 0, 2, &score, &err));
+    MUST(weft_train(net, &settings, &halves.whole, keep_report, &last, &err));
+    cr_expect(fabs(last.loss - score.loss) < 30 * (double)FLT_EPSILON * score.loss,
+              "%.9g, expected %.9g", last.loss, score.loss);
+    cr_expect(last.stale_epoch == 0 && last.stale_max == 0);
+    weft_net_close(net);
+    weft_team_close(team);
+    rig_close(&rig);
+}
+
+Test(train, threads_do_not_change_bits_of_stale_states)
+{
+    Rig rig;
+    Loop loop = {.anew = false};
+    rig_open(&rig, gru_text, rnn_text, &embedded);
+    rig.model.drop = rig.layer[1].drop = 0.2f;
+    rig.drawn.lengths = rig.drawn.weights = true;
+    const WeftSource source = loop_source(&loop, &rig, 13, 17, 3);
+    for (int kind = 0; kind < 3; kind++) {
+        const WeftTrain stale = {.updates = 10,
+                                 .chunk = 2,
+                                 .chunks_per_update = 5,
+                                 .stale = true,
+                                 .burn_in = 3 * (kind == 1)};
+        rig.layer[0].both = kind == 2;
+        const Result one = train_on(&rig, &stale, &source, 1);
+        for (int threads = 2; threads < 9; threads += 3)
+            SAME(one, train_on(&rig, &stale, &source, threads), "kind %d, %d threads",
+                 kind, threads);
+    }
+    rig_close(&rig);
+}
+
+/* The last report of each epoch that was measured. */
+typedef struct Epochs {
+    WeftProgress report[8];
+} Epochs;
+
+static bool keep_epochs(void *context, const WeftProgress *progress)
+{
+    ((Epochs *)context)->report[progress->stale_epoch] = *progress;
+    return true;
+}
+
+/* Only the first update changes parameters: what was left before it is stale. */
+static const WeftTrain one_change = {.updates = 9,
+                                     .chunk = 3,
+                                     .stale = true,
+                                     .rate = 0.1f,
+                                     .schedule = WEFT_COSINE,
+                                     .period = 1};
+
+/* The head shows the states: it is made the identity. */
+static void last_states(WeftTeam *team, WeftNet *net, Rig *rig, float *states)
+{
+    enum { T = 3, B = 5, H = 7 };
+    float x[6 * B * 3], out[T * B * H], target[6 * B * H];
+    WeftBatch batch = {.steps = 6, .rows = B, .x = x, .target = target};
+    float *const W = weft_net_parameter(net, 3, NULL, NULL, NULL);
+    (void)team;
+    for (int i = 0; i < H * H; i++) W[i] = i % (H + 1) == 0;
+    memset(W + H * H, 0, H * sizeof *W);
+    cr_assert(drawn_fill(&rig->drawn, 0, &batch, NULL));
+    batch.steps = T;
+    batch.fresh = true;
+    MUST(weft_predict(net, &batch, out, &err));
+    memcpy(states, out + (T - 1) * B * H, B * H * sizeof *states);
+}
+
+Test(train, staleness_is_how_far_states_are_from_those_of_today)
+{
+    Rig rig;
+    WeftTeam *const team = rig_team(2);
+    WeftNet *before, *net;
+    Loop loop = {.anew = true};
+    Epochs epochs = {0};
+    float left[5 * 7], now[5 * 7];
+    WeftModel model = dense;
+    model.outputs = 7;
+    rig_open(&rig, rnn_text, NULL, &model);
+    const WeftSource source = loop_source(&loop, &rig, 6, 5, 3);
+    MUST(weft_net_open(team, &rig.model, 1, &before, &err));
+    MUST(weft_net_open(team, &rig.model, 1, &net, &err));
+    MUST(weft_train(net, &one_change, &source, keep_epochs, &epochs, &err));
+    cr_assert(epochs.report[1].rate == 0);
+
+    last_states(team, before, &rig, left);
+    last_states(team, net, &rig, now);
+    double max = 0, squares = 0;
+    for (int i = 0; i < 5 * 7; i++) {
+        const double apart = fabs((double)left[i] - (double)now[i]);
+        max = apart > max ? apart : max;
+        squares += apart * apart;
+    }
+    cr_assert(max > 0);
+    cr_expect_eq(epochs.report[1].stale_max, max);
+    cr_expect_eq(epochs.report[1].stale_rms, sqrt(squares / (5 * 7)));
+    for (int i = 2; i <= 3; i++)
+        cr_expect(epochs.report[i].stale_epoch == (uint64_t)i &&
+                  epochs.report[i].stale_max == 0 && epochs.report[i].stale_rms == 0);
+    weft_net_close(before);
+    weft_net_close(net);
+    weft_team_close(team);
+    rig_close(&rig);
+}
+
+/* Each epoch sets right what one chunk more enters, of two layers too. */
+Test(train, staleness_of_parameters_that_stay_ends)
+{
+    Rig rig;
+    WeftTeam *const team = rig_team(2);
+    WeftNet *net;
+    rig_open(&rig, gru_text, rnn_text, &dense);
+    for (int burn_in = 0; burn_in < 3; burn_in += 2) {
+        Loop loop = {.anew = false};
+        Epochs epochs = {0};
+        WeftTrain settings = one_change;
+        settings.burn_in = burn_in;
+        settings.updates = 21;
+        const WeftSource source = loop_source(&loop, &rig, 14, 5, 3);
+        MUST(weft_net_open(team, &rig.model, 1, &net, &err));
+        MUST(weft_train(net, &settings, &source, keep_epochs, &epochs, &err));
+        for (int i = 1; i <= 7; i++)
+            cr_expect(i < 5 ? epochs.report[i].stale_max > 0
+                            : epochs.report[i].stale_epoch == (uint64_t)i &&
+                                  epochs.report[i].stale_max == 0,
+                      "burn_in %d, epoch %d: %g", burn_in, i,
+                      epochs.report[i].stale_max);
+        weft_net_close(net);
+    }
+    weft_team_close(team);
+    rig_close(&rig);
+}
+
+static void goes_on(const Rig *rig, const WeftTrain *whole, const WeftSource *source)
+{
+    const Result once = train_on(rig, whole, source, 2);
+    for (uint64_t stop = 1; stop < 9; stop++) {
+        const char *const path = BUILD_DIR "/test_train_stale.weft";
+        WeftTeam *const team = rig_team(1);
+        WeftNet *net;
+        WeftTrain part = *whole;
+        part.updates = stop;
+        MUST(weft_net_open(team, &rig->model, 1, &net, &err));
+        MUST(weft_train(net, &part, source, NULL, NULL, &err));
+        MUST(weft_net_save(net, path, true, &err));
+        weft_net_close(net);
+        MUST(weft_net_load(team, path, &net, &err));
+        MUST(weft_net_save(net, path, true, &err)); /* not yet gone on with */
+        weft_net_close(net);
+        MUST(weft_net_load(team, path, &net, &err));
+        MUST(weft_train(net, whole, source, NULL, NULL, &err));
+        cr_expect_eq(weft_net_digest(net), once.digest, "stopped after %d", (int)stop);
+        weft_net_close(net);
+        weft_team_close(team);
+    }
+}
+
+Test(train, stale_states_go_on_after_a_save)
+{
+    Rig rig;
+    Loop loop = {.anew = false};
+    rig_open(&rig, gru_text, rnn_text, &dense);
+    const WeftSource source = loop_source(&loop, &rig, 13, 5, 2);
+    WeftTrain whole = {
+        .updates = 16, .chunk = 3, .chunks_per_update = 2, .stale = true};
+    goes_on(&rig, &whole, &source);
+    whole.burn_in = 2;
+    goes_on(&rig, &whole, &source);
+    rig_close(&rig);
+}
+
+/* Other chunks than those the states were left for: all start anew. */
+Test(train, stale_states_of_other_chunks_are_forgotten)
+{
+    Rig rig;
+    WeftTeam *const team = rig_team(1);
+    WeftNet *a, *b;
+    Loop loop = {.anew = false};
+    rig_open(&rig, gru_text, NULL, &dense);
+    const WeftSource source = loop_source(&loop, &rig, 12, 5, 2);
+    WeftTrain settings = {.updates = 2, .chunk = 5, .stale = true};
+    MUST(weft_net_open(team, &rig.model, 1, &a, &err));
+    MUST(weft_net_open(team, &rig.model, 1, &b, &err));
+    MUST(weft_train(a, &settings, &source, NULL, NULL, &err));
+    MUST(weft_train(b, &settings, &source, NULL, NULL, &err));
+    settings.chunk = 4;
+    settings.updates = 3;
+    MUST(weft_train(a, &settings, &source, NULL, NULL, &err));
+    settings.stale = false;
+    settings.updates = 2;
+    MUST(weft_train(b, &settings, &source, NULL, NULL, &err)); /* nothing to do */
+    settings.stale = true;
+    settings.updates = 3;
+    MUST(weft_train(b, &settings, &source, NULL, NULL, &err));
+    cr_expect_eq(weft_net_digest(a), weft_net_digest(b));
+    weft_net_close(a);
+    weft_net_close(b);
+    weft_team_close(team);
+    rig_close(&rig);
+}
+
+Test(train, stale_states_that_cannot_be_are_refused)
+{
+    Rig rig;
+    WeftTeam *const team = rig_team(1);
+    WeftNet *net;
+    rig_open(&rig, rnn_text, NULL, &dense);
+    rig.layer[0].both = true;
+    WeftSource source = drawn_source(&rig.drawn, 6, 2);
+    MUST(weft_net_open(team, &rig.model, 1, &net, &err));
+#define REFUSES(part, ...)                                                             \
+    FAILS(weft_train(net, &(WeftTrain){.updates = 1, .chunk = 3, __VA_ARGS__},         \
+                     &source, NULL, NULL, &err),                                       \
+          part)
+    REFUSES("its epoch is 0", .stale = true);
+    source.epoch = (uint64_t)1 << 40;
+    REFUSES("more than half of the memory", .stale = true);
+    source.epoch = UINT64_MAX;
+    REFUSES("more than half of the memory", .stale = true);
+    source.epoch = 2;
+    REFUSES("expected one of them", .stale = true, .back = 6);
+    REFUSES("nothing is stale", .burn_in = 2);
+    REFUSES("burn_in -1", .stale = true, .burn_in = -1);
+    REFUSES("backward direction", .stale = true, .burn_in = 2);
+#undef REFUSES
+    weft_net_close(net);
+    weft_team_close(team);
+    rig_close(&rig);
+}
+
+/* ---- both directions ---- */
+
 /* Where the forward direction carries nothing, chunks are as if they were batches. */
 Test(train, backward_direction_starts_anew_in_each_chunk)
 {
@@ -294,7 +607,7 @@ Test(train, backward_direction_starts_anew_in_each_chunk)
     rig_open(&rig, rnn_text, NULL, &dense);
     rig.layer[0].both = true;
     Halves halves = {drawn_source(&rig.drawn, 6, 5), &rig.model, true};
-    const WeftSource half = {&halves, halves_fill, 3, 5};
+    const WeftSource half = {&halves, halves_fill, 3, 5, 0};
     const WeftTrain settings = {.updates = 1, .chunk = 3};
     MUST(weft_net_open(team, &rig.model, 1, &net, &err));
     memset(weft_net_parameter(net, 1, NULL, NULL, NULL), 0, 7 * 7 * sizeof(float));
@@ -376,7 +689,7 @@ static uint64_t repeated(const char *text, int hidden, int threads)
                              .layer_count = 1,
                              .outputs = 8,
                              .loss = WEFT_SOFTMAX};
-    const WeftSource source = {NULL, repeat, 40, 16};
+    const WeftSource source = {NULL, repeat, 40, 16, 0};
     const WeftTrain how = {
         .updates = 2, .optimizer = WEFT_ADAM, .rate = 0.01f, .seed = 3};
     WeftNet *net;
@@ -526,7 +839,7 @@ Test(train, learns_to_echo)
     WeftTeam *const team = rig_team(2);
     WeftNet *net;
     WeftScore before, after;
-    const WeftSource source = {NULL, echo_fill, 10, 16};
+    const WeftSource source = {NULL, echo_fill, 10, 16, 0};
     const WeftTrain settings = {.updates = 300, .optimizer = WEFT_ADAM, .rate = 0.02f};
     MUST(weft_net_open(team, &rig.model, 1, &net, &err));
     MUST(weft_evaluate(net, &source, 1000, 4, &before, &err));
@@ -565,7 +878,7 @@ Test(train, loss_that_is_not_finite_is_a_result)
     WeftProgress last;
     rig_open(&rig, rnn_text, gru_text, &dense);
     Spoilt spoilt = {drawn_source(&rig.drawn, 8, 4), 2, 5};
-    const WeftSource source = {&spoilt, spoilt_fill, 8, 4};
+    const WeftSource source = {&spoilt, spoilt_fill, 8, 4, 0};
     const WeftTrain settings = {.updates = 10, .chunk = 4, .every = 100};
     MUST(weft_net_open(team, &rig.model, 1, &net, &err));
     MUST(weft_train(net, &settings, &source, keep_report, &last, &err));
@@ -614,7 +927,7 @@ Test(train, bad_batches_are_refused)
     WeftScore score;
     Fault fault = SYMBOL;
     rig_open(&rig, rnn_text, NULL, &symbols);
-    WeftSource source = {&fault, faulty_fill, 5, 3};
+    WeftSource source = {&fault, faulty_fill, 5, 3, 0};
     const WeftTrain settings = {.updates = 2};
     MUST(weft_net_open(team, &rig.model, 1, &net, &err));
 #define REFUSES(what, part)                                                            \

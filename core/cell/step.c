@@ -199,7 +199,8 @@ void step_backward(Step *step, const Chunk *chunk, const float *params, int firs
         is_flat(chunk->dy.step, chunk->dy.row, B) &&
         (!step->shape.dinput || is_flat(chunk->dx.step, chunk->dx.row, B));
     const int block = time_block(&r);
-    for (int t = (chunk->T - 1) / block * block; t >= 0; t -= block) {
+    const int cut = chunk->cut;
+    for (int t = cut + (chunk->T - cut - 1) / block * block; t >= cut; t -= block) {
         const int steps = chunk->T - t < block ? chunk->T - t : block;
         run_steps(&r, BACKWARD_BEFORE, t, steps, flat);
         for (int i = t + steps - 1; i >= t; i--) {

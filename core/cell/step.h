@@ -42,6 +42,7 @@ typedef struct Step {
 /* The chunk that a call works on. */
 typedef struct Chunk {
     int T;                 /* <= shape.T */
+    int cut;               /* steps of these, from the first, without gradient */
     int slot;              /* whose memory this chunk has */
     View x;                /* [T][B][input], dense input */
     const int32_t *symbol; /* or [T][B], in the order of the caller's time ... */

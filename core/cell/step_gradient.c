@@ -9,11 +9,12 @@ static Gradient job_of(const Run *r, const GradientJob *j, int g, int first, int
 {
     const At *const d = &r->value[j->d], *const x = j->x < 0 ? d : &r->value[j->x];
     const size_t row = (size_t)(g * j->R + first);
+    const ptrdiff_t cut = r->chunk->cut;
     return (Gradient){.n = end - first,
                       .k = j->K,
-                      .d = d->at + row,
+                      .d = d->at + cut * d->step + row,
                       .d_row = (size_t)d->row,
-                      .x = j->x < 0 ? NULL : x->at + g * j->K,
+                      .x = j->x < 0 ? NULL : x->at + cut * x->step + g * j->K,
                       .x_row = (size_t)x->row,
                       .dw = grads + r->program->param_offset[j->param] +
                             row * (size_t)j->K,
@@ -46,7 +47,7 @@ static bool fits(const Gradient *list, int count, const Gradient *job)
 static void add_jobs(const Run *r, float *grads, int part, int parts, float *scratch)
 {
     const Program *const p = r->program;
-    const int B = r->step->shape.B, T = r->chunk->T;
+    const int B = r->step->shape.B, T = r->chunk->T - r->chunk->cut;
     Gradient list[GRADIENT_JOBS];
     int count = 0;
     for (int i = 0; i < p->gradients; i++) {
@@ -86,7 +87,7 @@ static void add_table(const Run *r, const GradientJob *j, int first, int end, fl
         for (int s = 0; s < j->K; s++)
             table[(size_t)s * row + (size_t)i] =
                 dm[(size_t)i * (size_t)j->K + (size_t)s];
-    for (int t = 0; t < r->chunk->T; t++)
+    for (int t = r->chunk->cut; t < r->chunk->T; t++)
         simd->look_up_gradient((int)B, end - first, r->memory->symbol + (size_t)t * B,
                                d->at + t * d->step + first, (size_t)d->row,
                                table + first, row);
@@ -101,7 +102,8 @@ static void add_table(const Run *r, const GradientJob *j, int first, int end, fl
 static void add_starts(const Run *r, float *grads, int part, int parts)
 {
     const Program *const p = r->program;
-    for (int s = 0; s < p->states && r->chunk->fresh; s++) {
+    if (!r->chunk->fresh || r->chunk->cut > 0) return;
+    for (int s = 0; s < p->states; s++) {
         if (p->state[s].start_param < 0) continue;
         const int n = state_floats(p, s);
         const int first = part_at(n, LANES_MAX, part, parts),

@@ -108,6 +108,19 @@ static bool arrays_fill(void *context, uint64_t index, WeftBatch *batch, Error *
     return true;
 }
 
+/* In order, the rows begin again when the batches have come out even: after count / gcd
+ * of them. */
+static uint64_t arrays_epoch(const ArraysSource *s)
+{
+    int gcd = s->arrays.count;
+    for (int rest = s->rows; rest;) {
+        const int next = gcd % rest;
+        gcd = rest;
+        rest = next;
+    }
+    return s->arrays.shuffle ? 0 : (uint64_t)(s->arrays.count / gcd);
+}
+
 static bool arrays_check(const WeftArrays *a, int rows, Error *err)
 {
     const struct {
@@ -143,7 +156,7 @@ bool weft_source_arrays(const WeftArrays *arrays, int rows, WeftSource *source,
         return error(err, "out of memory for the order of %d sequences", arrays->count);
     *s = (ArraysSource){.arrays = *arrays, .rows = rows, .order = (int *)(s + 1)};
     arrays_shuffle(s, 0);
-    *source = (WeftSource){s, arrays_fill, arrays->steps, rows};
+    *source = (WeftSource){s, arrays_fill, arrays->steps, rows, arrays_epoch(s)};
     return true;
 }
 
@@ -195,7 +208,7 @@ bool weft_source_text(const int32_t *symbols, size_t count, int rows, int steps,
     TextSource *const s = malloc(sizeof *s);
     if (!s) return error(err, "out of memory");
     *s = (TextSource){symbols, stream, stream / (size_t)steps, rows, steps};
-    *source = (WeftSource){s, text_fill, steps, rows};
+    *source = (WeftSource){s, text_fill, steps, rows, s->windows};
     if (windows) *windows = s->windows;
     return true;
 }

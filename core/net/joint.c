@@ -142,8 +142,9 @@ void embedding_gradient(const Joint *j, const Window *w, int part, int parts)
     const int first = part_at(j->width, LANES_MAX, part, parts);
     const int end = part_at(j->width, LANES_MAX, part + 1, parts);
     if (first == end) return;
-    simd->look_up_gradient(w->T * p->shape.B, end - first,
-                           p->batch.symbol + w->t0 * p->shape.B,
-                           joint_gradient(j, w).at + first, j->row,
+    const View dx = joint_gradient(j, w);
+    simd->look_up_gradient((w->T - w->cut) * p->shape.B, end - first,
+                           p->batch.symbol + (w->t0 + w->cut) * p->shape.B,
+                           dx.at + w->cut * dx.step + first, j->row,
                            p->net->grads + p->net->embedding + first, (size_t)j->width);
 }

@@ -219,6 +219,27 @@ static bool read_states(Loading *l, WeftNet *net, Error *err)
     return true;
 }
 
+static bool read_stale(Loading *l, WeftNet *net, Error *err)
+{
+    const Tensor *const t = tensors_find(l->file, STALE);
+    Stale *const s = &net->stale;
+    if (!t) return true;
+    if (!get_int(l, "resume.chunk", INT_MAX, &s->chunk, err) ||
+        !get_int(l, "resume.burn_in", INT_MAX, &s->burn_in, err))
+        return false;
+    if (t->axes != 3 || t->shape[1] > INT_MAX || !find(l, STALE, 3, t->shape, err))
+        return error(err, "%s: tensor '%s' has not the three axes that it should",
+                     l->path, STALE);
+    s->batches = (uint64_t)t->shape[0];
+    s->chunks = (int)t->shape[1];
+    s->entry = (size_t)t->shape[2];
+    const size_t floats = (size_t)s->batches * (size_t)s->chunks * s->entry;
+    s->at = malloc((floats + 1) * sizeof *s->at);
+    if (!s->at) return error(err, "out of memory");
+    memcpy(s->at, t->values, floats * sizeof *s->at);
+    return true;
+}
+
 static bool read_resume(Loading *l, WeftNet *net, Error *err)
 {
     const int64_t count = (int64_t)net->count;
@@ -241,7 +262,7 @@ static bool read_resume(Loading *l, WeftNet *net, Error *err)
         return false;
     memcpy(net->moments.first, first->values, net->count * sizeof(float));
     memcpy(net->moments.second, second->values, net->count * sizeof(float));
-    return read_states(l, net, err);
+    return read_states(l, net, err) && read_stale(l, net, err);
 }
 
 static bool read_notes(const Loading *l, WeftNet *net, Error *err)

@@ -295,6 +295,7 @@ void weft_net_close(WeftNet *net)
     }
     arena_close(&net->arena);
     free(net->carried.at);
+    free(net->stale.at);
     free(net->note);
     free(net->parameter);
     free(net->layers);

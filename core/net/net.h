@@ -54,6 +54,18 @@ typedef struct Carried {
     size_t floats;
 } Carried;
 
+/* What windows of a training with stale states left at their last visit, for the next.
+ * stale.c */
+typedef struct Stale {
+    float *
+        at; /* [batches][chunks][entry]; NULL: none. An entry: 1 if it was left, and the
+                  states that its window enters, [rows][states] */
+    uint64_t batches;  /* of an epoch */
+    int chunks, chunk; /* of a batch; steps of one */
+    int burn_in;
+    size_t entry;
+} Stale;
+
 typedef struct Note {
     char *key, *value;
 } Note;
@@ -76,6 +88,7 @@ struct WeftNet {
 
     Clock clock;
     Carried carried; /* of the file, until the training goes on */
+    Stale stale;
     Pass *training, *evaluation, *prediction;
     Note *note;
     int notes;

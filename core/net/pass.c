@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int window_count(const PassShape *s)
+int pass_windows(const PassShape *s)
 {
     return (s->T + s->chunk - 1) / s->chunk;
 }
@@ -14,7 +14,7 @@ static int window_count(const PassShape *s)
 /* Steps of the longest window, with those that lead it. */
 static int longest(const PassShape *s)
 {
-    const int steps = s->back > s->chunk ? s->back : s->chunk;
+    const int steps = s->back > s->chunk ? s->back : s->chunk + s->burn_in;
     return steps < s->T ? steps : s->T;
 }
 
@@ -64,14 +64,17 @@ static bool direction_open(Pass *p, int l, int d, Error *err)
 {
     const WeftNet *const net = p->net;
     Direction *const direction = &p->direction[2 * l + d];
-    *direction = (Direction){.pass = p, .layer = l, .backward = d == 1};
+    *direction =
+        (Direction){.pass = p, .layer = l, .backward = d == 1, .state = p->states};
     const StepShape shape = {.T = p->span,
                              .B = p->shape.B,
                              .symbols = l == 0 && net->model.input == WEFT_SYMBOLS,
                              .training = pass_trains(p),
                              .dinput = l > 0 || net->model.input == WEFT_EMBEDDING,
                              .slots = p->split.slots};
-    return step_open(&net->layer[l].graph, &shape, &direction->step, err);
+    if (!step_open(&net->layer[l].graph, &shape, &direction->step, err)) return false;
+    if (d == 0) p->states += step_state_count(&direction->step);
+    return true;
 }
 
 static size_t scratch_floats(const Pass *p)
@@ -95,12 +98,16 @@ static void pass_place(Pass *p, Arena *arena)
     for (int i = 0; i < 2 * L; i++)
         if (p->direction[i].pass) step_place(&p->direction[i].step, arena);
     head_place(&p->head, arena);
-    for (int i = 0; i < window_count(&p->shape); i++) {
+    for (int i = 0; i < pass_windows(&p->shape); i++) {
         Window *const w = &p->window[i];
         w->begun = ARENA_TAKE(arena, int, B);
         w->ended = ARENA_TAKE(arena, int, B);
         w->rbegun = ARENA_TAKE(arena, int, B);
         w->rended = ARENA_TAKE(arena, int, B);
+    }
+    if (p->shape.stale) {
+        const size_t entry = 1 + B * p->states;
+        p->entry = ARENA_TAKE(arena, float, (size_t)p->shape.windows *entry);
     }
     for (int i = 0; i < threads; i++) p->scratch[i] = ARENA_TAKE(arena, float, scratch);
 }
@@ -116,7 +123,7 @@ static bool pass_open(WeftNet *net, const PassShape *shape, Pass **pass, Error *
     p->split = split_for(p);
     p->joint = calloc((size_t)L + 1, sizeof *p->joint);
     p->direction = calloc(2 * (size_t)L, sizeof *p->direction);
-    p->window = calloc((size_t)window_count(shape), sizeof *p->window);
+    p->window = calloc((size_t)pass_windows(shape), sizeof *p->window);
     p->scratch = calloc((size_t)weft_team_threads(net->team), sizeof *p->scratch);
     if (!p->joint || !p->direction || !p->window || !p->scratch)
         return error(err, "out of memory");
@@ -150,14 +157,6 @@ void pass_close(Pass *p)
 
 /* ---- carried states: those of the forward directions ---- */
 
-size_t pass_state_floats(const Pass *p)
-{
-    size_t floats = 0;
-    for (int l = 0; l < p->net->model.layer_count; l++)
-        floats += step_state_count(&p->direction[2 * l].step);
-    return floats;
-}
-
 void pass_get_states(const Pass *p, float *states)
 {
     for (int b = 0; b < p->shape.B; b++)
@@ -183,7 +182,7 @@ void pass_set_states(Pass *p, const float *states)
 static bool move_states(const Pass *from, Pass *to, Error *err)
 {
     if (!from || !from->carried || from->shape.B != to->shape.B) return true;
-    const size_t floats = pass_state_floats(from) * (size_t)from->shape.B;
+    const size_t floats = from->states * (size_t)from->shape.B;
     float *const states = malloc((floats + 1) * sizeof *states);
     if (!states) return error(err, "out of memory");
     pass_get_states(from, states);
@@ -195,7 +194,8 @@ static bool move_states(const Pass *from, Pass *to, Error *err)
 static bool same_shape(const PassShape *a, const PassShape *b)
 {
     return a->purpose == b->purpose && a->T == b->T && a->B == b->B &&
-           a->chunk == b->chunk && a->back == b->back && a->windows == b->windows;
+           a->chunk == b->chunk && a->back == b->back && a->burn_in == b->burn_in &&
+           a->windows == b->windows && a->stale == b->stale;
 }
 
 bool pass_ready(WeftNet *net, Pass **pass, const PassShape *shape, Error *err)
@@ -234,8 +234,9 @@ static void window_lengths(const Pass *p, Window *w)
 static void window_steps(const PassShape *s, int own, Window *w)
 {
     const int left = s->T - own, steps = left < s->chunk ? left : s->chunk;
-    const int lead = s->back > steps ? s->back - steps : 0;
+    const int lead = s->back > steps ? s->back - steps : s->burn_in;
     w->lead = lead < own ? lead : own;
+    w->cut = s->burn_in ? w->lead : 0;
     w->t0 = own - w->lead;
     w->T = w->lead + steps;
 }
@@ -258,8 +259,11 @@ static void open_windows(Pass *p, bool fresh)
         w->fresh = (w->t0 == 0 && fresh) || (i == 0 && !p->carried);
         w->enter = p->next;
         p->next = entry_after(p, w);
+        w->stale = w->leave = NULL;
+        w->leave_t = p->next.t;
         window_lengths(p, w);
     }
+    if (p->shape.stale) stale_open(p);
 }
 
 size_t pass_span(const Pass *p, size_t *first)

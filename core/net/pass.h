@@ -28,7 +28,9 @@ typedef struct PassShape {
     int T, B;    /* of a batch */
     int chunk;   /* steps of the longest window, without those that lead it */
     int back;    /* steps that the gradient is carried back; at least chunk */
+    int burn_in; /* steps that run before a chunk without gradient; 0 with back */
     int windows; /* of an update, at most */
+    bool stale;  /* windows enter what net->stale has kept of their last visit */
 } PassShape;
 
 /* How an update is shared out: no bit depends on it. */
@@ -54,6 +56,7 @@ typedef struct Direction {
     Pass *pass;
     int layer;
     bool backward;
+    size_t state; /* where the layer's begin in a row's states */
     Step step;
 } Direction;
 
@@ -76,19 +79,24 @@ typedef struct Entry {
 
 typedef struct Window {
     int t0, T; /* steps of the batch, those that lead included */
-    int lead;  /* how many do: they have no losses */
+    int lead;  /* how many do: they have no losses ... */
+    int cut;   /* ... and so many of them no gradient */
     int slot;
     bool fresh;         /* states start anew, ... */
     Entry enter;        /* ... or are these */
-    bool lengths;       /* some row ends before its end; else the arrays are not used */
-    int *begun, *ended; /* [B]: live steps of each row, forward ... */
+    const float *stale; /* [B][states]: which were put there from here; NULL: not */
+    float *leave; /* [B][states]: where those go that the next one enters; or NULL */
+    int leave_t;  /* they are those of this step */
+    bool lengths; /* some row ends before its end; else the arrays are not used */
+    int *begun, *ended;   /* [B]: live steps of each row, forward ... */
     int *rbegun, *rended; /* [B]: ... and counted from the end of the window */
 } Window;
 
 struct Pass {
     WeftNet *net;
     PassShape shape;
-    int span; /* steps of the longest window, with those that lead it */
+    int span;      /* steps of the longest window, with those that lead it */
+    size_t states; /* floats of a row, those of all forward directions */
     Split split;
     Arena arena;
     WeftBatch batch;      /* arrays of our own, [T][B].. */
@@ -100,12 +108,14 @@ struct Pass {
     float *hit;        /* the same; score: weight of what is right */
     float *weight;     /* the same; the batch's, 0 where there is no target */
     float **scratch;   /* [threads] */
+    float *entry;      /* [windows][net->stale.entry]: what they enter, of an update */
     TileList *list[2]; /* of updates of so many windows: a whole one and a rest */
     int list_windows[2];
 
     /* the update at hand */
     int offset, windows;  /* first step, windows */
     uint64_t seed, steps; /* of dropout; number of the batch's first step */
+    uint64_t visited;     /* the batch, of net->stale */
     float scale;          /* 1 / sum of weights */
     bool carried;         /* states are there to go on from: ... */
     Entry next;           /* ... these */
@@ -123,6 +133,8 @@ static inline bool pass_trains(const Pass *pass)
 bool pass_ready(WeftNet *net, Pass **pass, const PassShape *shape, Error *err);
 void pass_close(Pass *pass);
 
+int pass_windows(const PassShape *shape); /* of a batch */
+
 /* Runs `windows` windows of the batch from step offset on; fresh: the batch is. */
 bool pass_run(Pass *pass, int offset, int windows, bool fresh, Error *err);
 
@@ -133,10 +145,24 @@ size_t pass_span(const Pass *pass, size_t *first);
 /* The tiles of an update of so many windows. weave.c */
 bool pass_weave(Pass *pass, int windows, TileList **list, Error *err);
 
-/* Carried states of all rows, [rows][floats]. */
-size_t pass_state_floats(const Pass *pass);
+/* Carried states of all rows, [rows][states]. */
 void pass_get_states(const Pass *pass, float *states);
 void pass_set_states(Pass *pass, const float *states);
+
+/* stale.c: makes net->stale fit a training of this shape: empty, if it does not. */
+bool stale_ready(WeftNet *net, const PassShape *shape, uint64_t batches, Error *err);
+void stale_close(WeftNet *net);
+/* The windows at hand enter what is kept, and leave what is to be. */
+void stale_open(Pass *pass);
+void stale_enter(Direction *direction, const Window *window, int first, int end);
+void stale_leave(const Direction *direction, const Window *window, int first, int end);
+/* By how much the entries of the epoch's first tenth, from batch `first` on, differ from
+ * the states that windows would enter if each waited for the one before. */
+typedef struct Staleness {
+    double max, rms;
+} Staleness;
+bool stale_measure(WeftNet *net, const PassShape *shape, const WeftSource *source,
+                   uint64_t first, Staleness *staleness, Error *err);
 
 /* The arrays as a source expects them; then what it made of them, checked. batch.c */
 void batch_place(Pass *pass, Arena *arena);

@@ -118,7 +118,7 @@ static void add_states(Saving *s)
     const Pass *const p = net->training;
     const bool running = p && p->carried;
     const int rows = running ? p->shape.B : net->carried.rows;
-    const size_t floats = running ? pass_state_floats(p) : net->carried.floats;
+    const size_t floats = running ? p->states : net->carried.floats;
     const float *states = net->carried.at;
     if (rows == 0 || floats == 0) return;
     if (running) {
@@ -135,6 +135,19 @@ static void add_states(Saving *s)
         .name = STATES, .axes = 2, .shape = {rows, (int64_t)floats}, .values = states};
 }
 
+static void add_stale(Saving *s)
+{
+    const Stale *const stale = &s->net->stale;
+    if (!stale->at) return;
+    put(s, "resume.chunk", "%d", stale->chunk);
+    put(s, "resume.burn_in", "%d", stale->burn_in);
+    s->tensor[s->tensors++] = (Tensor){
+        .name = STALE,
+        .axes = 3,
+        .shape = {(int64_t)stale->batches, stale->chunks, (int64_t)stale->entry},
+        .values = stale->at};
+}
+
 static void add_resume(Saving *s)
 {
     const WeftNet *const net = s->net;
@@ -149,11 +162,12 @@ static void add_resume(Saving *s)
     s->tensor[s->tensors++] = (Tensor){
         .name = MOMENT_2, .axes = 1, .shape = {count}, .values = net->moments.second};
     add_states(s);
+    add_stale(s);
 }
 
 static bool write(Saving *s, const char *path, bool resume, Error *err)
 {
-    s->tensor = calloc((size_t)s->net->parameters + 3, sizeof *s->tensor);
+    s->tensor = calloc((size_t)s->net->parameters + 4, sizeof *s->tensor);
     if (!s->tensor) return error(err, "out of memory");
     put_model(s);
     put_notes(s);

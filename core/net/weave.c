@@ -6,10 +6,10 @@
  *            gradients of head, layers, embedding                   (parts)
  *   end      the loss, then norm, rates, update
  *
- * A forward waits for that of the window before, which left the states; a gradient for
- * that of the window before, part by part, so that chains of sums have one order; a
- * window for the last gradient of the one that had its slot. Nothing else holds a window
- * back: it runs forward while those before it run backward.
+ * A forward waits for that of the window before, which left the states (unless stale ones
+ * will do); a gradient for that of the window before, part by part, so that chains of sums
+ * have one order; a window for the last gradient of the one that had its slot. Nothing
+ * else holds a window back: it runs forward while those before it run backward.
  *
  * A gate is a tile without work: many tiles wait for one counter, not for many. */
 #include "pass.h"
@@ -27,6 +27,7 @@ static Chunk chunk_of(const Direction *d, const Window *w)
     const int last = w->T - 1, B = p->shape.B, way = d->backward ? -1 : 1;
     const uint64_t stream = (uint64_t)(2 * d->layer + d->backward);
     Chunk c = {.T = w->T,
+               .cut = w->cut,
                .slot = w->slot,
                .fresh = w->fresh || d->backward,
                .from = w->enter.slot,
@@ -113,10 +114,13 @@ static void run_forward(const Tile *tile, int worker)
 {
     Direction *const d = tile->context;
     const WeftNet *const net = d->pass->net;
-    const Chunk chunk = chunk_of(d, window_of(d->pass, tile));
+    const Window *const w = window_of(d->pass, tile);
+    const Chunk chunk = chunk_of(d, w);
+    if (!d->backward) stale_enter(d, w, tile->first, tile->end);
     step_forward(&d->step, &chunk,
                  net->params + net->layer[d->layer].params[d->backward], tile->first,
                  tile->end, d->pass->scratch[worker]);
+    if (!d->backward) stale_leave(d, w, tile->first, tile->end);
 }
 
 static void run_backward(const Tile *tile, int worker)
@@ -330,7 +334,7 @@ static Tiles add_window_forward(const Weave *w, Tiles free)
         for (int d = 0; d < layer[l].directions; d++) {
             below[d] = add_rows(w, tile_of(w, FORWARD, l, &p->direction[2 * l + d]));
             after_each(w, below[d], enter);
-            after_like(w, below[d]);
+            if (!p->shape.stale) after_like(w, below[d]);
         }
     }
     const Tiles head = add_rows(w, tile_of(w, HEAD, L, &p->head));

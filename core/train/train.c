@@ -4,7 +4,8 @@
  * `chunks_per_update` of them, or what is left of the batch. States go on from window
  * to window, and from batch to batch unless the source says that one is fresh; the
  * gradient is carried back over the window, and with `back` over steps that lead it,
- * but not beyond the batch (Williams & Peng 1990). */
+ * but not beyond the batch (Williams & Peng 1990). With `stale`, windows of an update
+ * enter states of their last visit. */
 #include "../net/pass.h"
 
 #include <math.h>
@@ -38,7 +39,7 @@ static double seconds_now(void)
 static void take_carried(WeftNet *net, Pass *p)
 {
     Carried *const c = &net->carried;
-    if (c->at && c->rows == p->shape.B && c->floats == pass_state_floats(p))
+    if (c->at && c->rows == p->shape.B && c->floats == p->states)
         pass_set_states(p, c->at);
     free(c->at);
     *c = (Carried){0};
@@ -55,10 +56,16 @@ static bool make_ready(Training *t, Error *err)
                              .B = t->source->rows,
                              .chunk = chunk,
                              .back = t->train.back,
+                             .burn_in = t->train.burn_in < T ? t->train.burn_in : T,
+                             .stale = t->train.stale,
                              .windows = most && most < count ? most : count};
     if (!pass_ready(net, &net->training, &shape, err)) return false;
     t->pass = net->training;
     take_carried(net, t->pass);
+    if (!shape.stale)
+        stale_close(net);
+    else if (!stale_ready(net, &shape, t->source->epoch, err))
+        return false;
     if (net->clock.offset >= T) { /* of a longer batch, of another source */
         net->clock.batch++;
         net->clock.offset = 0;
@@ -179,6 +186,7 @@ static bool update(Training *t, Error *err)
     Update *const u = &net->update;
     p->seed = t->train.seed;
     p->steps = net->clock.steps;
+    if (p->shape.stale) p->visited = net->clock.batch % net->stale.batches;
     u->rates = train_rates(&t->train, net->clock.updates, net->moments.since);
     if (!pass_run(p, net->clock.offset, windows_left(t), p->batch.fresh, err))
         return false;
@@ -194,6 +202,22 @@ static bool update(Training *t, Error *err)
     }
     net->clock.updates++;
     step_clock(t);
+    return true;
+}
+
+/* At the end of an epoch: how stale its states are. */
+static bool measure(Training *t, Error *err)
+{
+    const Clock *const clock = &t->net->clock;
+    const uint64_t epoch = t->source->epoch;
+    Staleness staleness;
+    if (!t->train.stale || clock->offset != 0 || clock->batch % epoch != 0) return true;
+    if (!stale_measure(t->net, &t->pass->shape, t->source, clock->batch - epoch,
+                       &staleness, err))
+        return false;
+    t->report.stale_epoch = clock->batch / epoch;
+    t->report.stale_max = staleness.max;
+    t->report.stale_rms = staleness.rms;
     return true;
 }
 
@@ -217,7 +241,7 @@ static bool run(Training *t, Error *err)
             !batch_fill(t->pass, t->source, clock->batch, err))
             return false;
         filled = clock->batch;
-        if (!update(t, err)) return false;
+        if (!update(t, err) || !measure(t, err)) return false;
         const bool last = !t->report.finite || clock->updates == t->train.updates;
         const bool due = clock->updates % t->train.every == 0;
         if ((last || due) && !report(t)) return true;

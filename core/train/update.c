@@ -33,6 +33,11 @@ static bool check(const WeftTrain *t, Error *err)
     if (t->back != 0 && t->back < t->chunk)
         return error(err, "back %d: expected 0, or at least the %d steps of a chunk",
                      t->back, t->chunk);
+    if (t->stale && t->back != 0)
+        return error(err, "back %d with stale: expected one of them", t->back);
+    if (t->burn_in != 0 && !t->stale)
+        return error(err, "burn_in %d: nothing is stale", t->burn_in);
+    if (t->burn_in < 0) return error(err, "burn_in %d: 0 or more steps", t->burn_in);
     if (t->chunks_per_update < 0)
         return error(err, "chunks_per_update %d: 0 or more", t->chunks_per_update);
     if (t->optimizer > WEFT_ADAMW || t->schedule > WEFT_COSINE)
