@@ -64,6 +64,14 @@ WEFT_API void weft_team_each(WeftTeam *team, int jobs, void (*job)(void *context
  * updates. Written beside, synced, renamed; some 300 bytes a tile. */
 WEFT_API bool weft_team_trace(WeftTeam *team, const char *path, WeftError *err);
 
+/* Measures from here on where the time of the threads goes: products, elementwise, update,
+ * waiting, input, other; in which phases, and at what speed; cycles, instructions and cache
+ * misses, where the system lets a process count its own. _end writes the tables (out NULL: does
+ * not), 100 columns wide. One profile at a time in a process, and no net at work while it begins
+ * or ends. */
+WEFT_API bool weft_team_profile(WeftTeam *team, WeftError *err);
+WEFT_API bool weft_team_profile_end(WeftTeam *team, FILE *out, WeftError *err);
+
 /* Writes what weft knows of this machine: cores, caches, NUMA nodes, quota, instruction
  * set; with `measure` also the FMA peak in GFLOP/s (best of ten runs of 100 ms of 12
  * independent chains) and the memory bandwidth in GB/s, of one thread and of all. */

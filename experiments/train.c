@@ -10,6 +10,7 @@
 typedef struct Options {
     int threads;
     const char *save, *resume, *trace;
+    bool profile;
 } Options;
 
 #define FIELD(name) offsetof(Options, name)
@@ -19,6 +20,7 @@ static const Option run_options[] = {
     {"save", "FILE", "keep the net here: the last one, written at each evaluation", &option_text, FIELD(save), 0, 0, NULL},
     {"resume", "FILE", "go on from here; only --steps and --every may differ", &option_text, FIELD(resume), 0, 0, NULL},
     {"trace", "FILE", "write here what each thread does and when, for ui.perfetto.dev; of a few --steps", &option_text, FIELD(trace), 0, 0, NULL},
+    {"profile", NULL, "end with tables: where the time of the threads went, and at what speed", &option_switch, FIELD(profile), 0, 0, NULL},
     {0},
 };
 // clang-format on
@@ -176,11 +178,16 @@ static bool train(Run *run, WeftError *err)
     return !interrupt_asked() || save(run, err);
 }
 
-/* What shows how it ran, without the test that follows. */
-static bool train_seen(Run *run, WeftTeam *team, WeftError *err)
+/* What shows how it runs; the test that follows is not in it. */
+static bool seeing_begin(const Options *o, WeftTeam *team, WeftError *err)
 {
-    const char *trace = run->job->options.trace;
-    return weft_team_trace(team, trace, err) && train(run, err) &&
+    return weft_team_trace(team, o->trace, err) &&
+           (!o->profile || weft_team_profile(team, err));
+}
+
+static bool seeing_end(const Options *o, WeftTeam *team, WeftError *err)
+{
+    return (!o->profile || weft_team_profile_end(team, stdout, err)) &&
            weft_team_trace(team, NULL, err);
 }
 
@@ -233,8 +240,9 @@ static Status run_net(Run *run, WeftTeam *team, WeftError *err)
     if (job->settings.stale)
         progress_line("approximate: chunks start from stale states (--stale)");
     interrupt_watch();
-    if (!train_seen(run, team, err)) return FAILED;
+    if (!seeing_begin(&job->options, team, err) || !train(run, err)) return FAILED;
     progress_line("trained for %s", duration_text(seconds_now() - run->began, time));
+    if (!seeing_end(&job->options, team, err)) return FAILED;
     return finish(run, weft_team_threads(team), err);
 }
 

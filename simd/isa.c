@@ -36,17 +36,67 @@ static void refuse(const char *name, char *text, size_t text_size)
         used += snprintf(text + used, text_size - (size_t)used, " %s", isa_set(i)->isa);
 }
 
+/* ---- time in products: a set that is the plain one but for them ---- */
+
+static Kernels timed_set;
+static const Kernels *plain_set;
+static _Thread_local uint64_t product_ticks;
+
+uint64_t isa_ticks(void)
+{
+#if defined __x86_64__
+    return __builtin_ia32_rdtsc();
+#else
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+#endif
+}
+
+static void timed_gemm(const Gemm *g)
+{
+    const uint64_t begin = isa_ticks();
+    plain_set->gemm(g);
+    product_ticks += isa_ticks() - begin;
+}
+
+static void timed_gradient(int rows, int count, const Gradient *jobs, float *scratch)
+{
+    const uint64_t begin = isa_ticks();
+    plain_set->gradient(rows, count, jobs, scratch);
+    product_ticks += isa_ticks() - begin;
+}
+
+void isa_time_products(bool on)
+{
+    if (simd != &timed_set) plain_set = simd;
+    timed_set = *plain_set;
+    timed_set.gemm = timed_gemm;
+    timed_set.gradient = timed_gradient;
+    simd = on ? &timed_set : plain_set;
+}
+
+uint64_t isa_product_ticks(void)
+{
+    return product_ticks;
+}
+
+/* ---- choosing ---- */
+
 bool isa_select(const char *name, char *text, size_t text_size)
 {
     if (!name || !*name) name = getenv("WEFT_ISA");
     if (!name) name = "";
 
     const Kernels *const found = find(name);
-    if (found)
-        simd = found;
-    else
+    if (!found) {
         refuse(name, text, text_size);
-    return found != NULL;
+        return false;
+    }
+    const bool timed = simd == &timed_set;
+    simd = found;
+    if (timed) isa_time_products(true);
+    return true;
 }
 
 const char *isa_name(void)

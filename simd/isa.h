@@ -33,6 +33,14 @@ const char *isa_name(void);
 /* Set i of those that this machine can run, NULL past the last (tests walk all). */
 const Kernels *isa_set(int i);
 
+/* A cheap clock that counts at a steady rate, which is the machine's. */
+uint64_t isa_ticks(void);
+
+/* While it is on, `simd` counts the ticks that a thread spends in products (gemm and
+ * gradient). Not to be called while kernels run. */
+void isa_time_products(bool on);
+uint64_t isa_product_ticks(void); /* of this thread, so far */
+
 /* Flush denormals, results and operands, in this thread; returns what to restore. */
 uint64_t isa_flush(void);
 void isa_restore(uint64_t before);

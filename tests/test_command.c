@@ -262,7 +262,7 @@ Test(command, nothing_half_written_is_left_where_it_cannot_write)
     expect_call(0, "2", "ls | wc -l"); /* file and t.txt, and nothing beside */
 }
 
-Test(command, a_trace_is_written_and_changes_nothing)
+Test(command, trace_and_profile_show_and_change_nothing)
 {
     write_text("t.txt");
     expect_call(0, "", "weft train t.txt " SMALL " --steps 3 | grep digest > a");
@@ -270,6 +270,9 @@ Test(command, a_trace_is_written_and_changes_nothing)
                 "weft train t.txt " SMALL
                 " --steps 3 --trace t.json | grep digest | cmp - a");
     expect_call(0, "1", "grep -c -m 1 '\"name\":\"backward\"' t.json");
+    expect_call(0, "profile: 3 updates",
+                "weft train t.txt " SMALL " --steps 3 --profile | tee b; "
+                "grep digest b | cmp - a");
 }
 
 /* ---- text ---- */

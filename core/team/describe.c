@@ -88,17 +88,21 @@ static bool measure_all(Team *team, int threads, Meter meter, double *sum, Error
     return measured || error(err, "out of memory to measure this machine");
 }
 
+bool team_peak(Team *team, int threads, double *flops, Error *err)
+{
+    return measure_all(team, threads, (Meter){.work = work_peak}, flops, err);
+}
+
 static bool write_measured(Team *team, FILE *out, Error *err)
 {
     const int counts[] = {1, weft_team_threads(team)};
     for (int i = 0; i < 2 && (i == 0 || counts[1] > 1); i++) {
         const int threads = counts[i];
         const size_t share = COPY_BYTES / (size_t)threads;
-        const Meter peak = {.work = work_peak};
         const Meter copy = {.work = work_copy,
                             .bytes = share > COPY_LEAST ? share : COPY_LEAST};
         double flops, bytes;
-        if (!measure_all(team, threads, peak, &flops, err) ||
+        if (!team_peak(team, threads, &flops, err) ||
             !measure_all(team, threads, copy, &bytes, err))
             return false;
         fprintf(out, "%-10s %.1f GFLOP/s on %d thread%s (best of %d runs of %.0f ms)\n",

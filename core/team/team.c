@@ -9,6 +9,7 @@
 
 #include "../../simd/isa.h"
 #include "machine.h"
+#include "profile.h"
 #include "tiles.h"
 #include "trace.h"
 
@@ -19,7 +20,8 @@ struct WeftTeam {
     int threads;
     Machine *machine; /* NULL: threads are not bound */
     Watch *watch;     /* the first of a list */
-    Trace *trace;     /* NULL: none */
+    Trace *trace;     /* NULL: none; so are those below */
+    Profile *profile;
 };
 
 /* ---- one parallel region ---- */
@@ -102,6 +104,21 @@ bool weft_team_trace(WeftTeam *team, const char *path, WeftError *err)
     team->trace = NULL;
     if (last && !trace_close(last, err)) return false;
     return !path || trace_open(team, path, &team->trace, err);
+}
+
+bool weft_team_profile(WeftTeam *team, WeftError *err)
+{
+    if (!team) return error(err, "weft_team_profile needs a team");
+    return profile_open(team, &team->profile, err);
+}
+
+bool weft_team_profile_end(WeftTeam *team, FILE *out, WeftError *err)
+{
+    if (!team || !team->profile)
+        return error(err, "weft_team_profile_end needs a team with a profile");
+    Profile *const last = team->profile;
+    team->profile = NULL;
+    return profile_close(last, out, err);
 }
 
 /* ---- jobs ---- */
@@ -207,6 +224,7 @@ void weft_team_close(WeftTeam *team)
 {
     if (!team) return;
     (void)weft_team_trace(team, NULL, NULL);
+    if (team->profile) (void)profile_close(team->profile, NULL, NULL);
     machine_close(team->machine);
     free(team);
 }

@@ -40,6 +40,10 @@ bool tiles_named(TileList *list, const char *name); /* is there one of this name
  * caller's mode is restored. */
 void team_run(Team *team, TileList *list);
 
+/* Flops a second of so many of its threads at the same time, in multiply-adds from
+ * registers. Measured, in a second. */
+bool team_peak(Team *team, int threads, double *flops, Error *err);
+
 /* Who watches a team is called by the caller of a run before and after it, when no
  * worker runs, and by each worker around each of its tiles, gates too. Without `run` a
  * tile is work of the caller's between runs, as worker 0. start and stop may be NULL. */
