@@ -272,6 +272,7 @@ Test(profile, counters_count_or_say_why_not)
     volatile int sum = 0;
     for (int i = 0; i < 1000000; i++) sum += i & 3;
     counters_close(&counters, count);
+    cr_assert_eq(sum, 1500000);
     if (count[COUNT_INSTRUCTIONS] < 0)
         cr_expect_neq(counters.error, 0);
     else
