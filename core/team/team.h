@@ -21,6 +21,11 @@ struct Tile {
     const char *name; /* of the phase: "forward", "pack", ...; NULL: a gate */
     int layer;        /* of the net; the head is above the last; -1: of none */
     double flops;     /* of products, two for a multiply-add; 0: not told */
+
+    /* What a plan goes by, and what it finds (plan.h). */
+    double seconds; /* predicted; 0: a gate, which costs nothing */
+    int gang;       /* m > 1: one of m members, numbers in a row, parts 0 .. m - 1 */
+    double start;   /* seconds after the start of the list */
 };
 
 typedef struct TileList TileList;

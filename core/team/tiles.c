@@ -1,10 +1,11 @@
 /* tiles.c: a list of tiles with dependences, and a worker's way through it.
  *
  * A tile's counter holds how many tiles it still waits for; 0 is ready, TAKEN is taken.
- * Numbers are an order that respects all dependences, so the lowest tile that is not
- * done is ready or running: it stands at the front of its owner's list, and whoever
- * looks there finds it. That is why looking at a few tiles of each list is enough, and
- * why a list never gets stuck, however few workers come. */
+ * An owner's list is in the order of the whole: that of a plan, or that of the numbers.
+ * It respects all dependences, so the first tile in it that is not done is ready or
+ * running: it stands at the front of its owner's list, and whoever looks there finds it.
+ * That is why looking at a few tiles of each list is enough, and why a list never gets
+ * stuck, however few workers come. */
 #include "tiles.h"
 
 #include <assert.h>
@@ -27,15 +28,15 @@ struct TileList {
     int room, count;
     int *earlier, *later; /* [edge_room]: tile later[e] waits for tile earlier[e] */
     int edge_room, edges;
+    int *order;   /* [room]: numbers in the order of a plan */
+    bool ordered; /* there is one, and nothing was added since */
 
     /* Made from the above for a number of workers; 0: to be made. */
     int workers, owners;
-    int *owner;  /* [room]: whose list a tile is in, below owners */
+    int *owner;  /* [room]: whose list is a tile in, as ordered; below owners */
     int *own;    /* [room]: list o is own[own_at[o]] .. own[own_at[o + 1] - 1] */
     int *own_at; /* [room + 1] */
-    int *after;  /* [edge_room]: those that wait for tile i, from after[after_at[i]] */
-    int *after_at; /* [room + 1] */
-    int *need;     /* [room]: how many tiles it waits for */
+    TileLinks links;
 
     /* State of a run. */
     Counter *wait;  /* [room] */
@@ -52,12 +53,14 @@ static void list_place(TileList *list, Arena *arena)
     list->tile = ARENA_TAKE(arena, Tile, room);
     list->earlier = ARENA_TAKE(arena, int, edge_room);
     list->later = ARENA_TAKE(arena, int, edge_room);
+    list->order = ARENA_TAKE(arena, int, room);
     list->owner = ARENA_TAKE(arena, int, room);
     list->own = ARENA_TAKE(arena, int, room);
     list->own_at = ARENA_TAKE(arena, int, room + 1);
-    list->after = ARENA_TAKE(arena, int, edge_room);
-    list->after_at = ARENA_TAKE(arena, int, room + 1);
-    list->need = ARENA_TAKE(arena, int, room);
+    list->links.after = ARENA_TAKE(arena, int, edge_room);
+    list->links.after_at = ARENA_TAKE(arena, int, room + 1);
+    list->links.before = ARENA_TAKE(arena, int, edge_room);
+    list->links.before_at = ARENA_TAKE(arena, int, room + 1);
     list->wait = ARENA_TAKE(arena, Counter, room);
     list->front = ARENA_TAKE(arena, Counter, room);
 }
@@ -89,10 +92,16 @@ void tiles_close(TileList *list)
     free(list);
 }
 
+static void change(TileList *list)
+{
+    list->workers = 0;
+    list->ordered = false;
+}
+
 int tiles_add(TileList *list, Tile tile)
 {
     assert(list->count < list->room && tile.run && tile.owner >= 0);
-    list->workers = 0;
+    change(list);
     list->tile[list->count] = tile;
     return list->count++;
 }
@@ -101,7 +110,7 @@ void tiles_after(TileList *list, int later, int earlier)
 {
     assert(0 <= earlier && earlier < later && later < list->count);
     assert(list->edges < list->edge_room);
-    list->workers = 0;
+    change(list);
     list->earlier[list->edges] = earlier;
     list->later[list->edges++] = later;
 }
@@ -137,18 +146,39 @@ static void group(int n, const int *key, const int *item, int groups, int *at, i
     for (int i = n; i-- > 0;) out[--at[key[i]]] = item ? item[i] : i;
 }
 
+const TileLinks *tiles_links(TileList *list)
+{
+    const TileLinks *const l = &list->links;
+    group(list->edges, list->earlier, list->later, list->count, l->after_at, l->after);
+    group(list->edges, list->later, list->earlier, list->count, l->before_at,
+          l->before);
+    return l;
+}
+
+void tiles_order(TileList *list, const int *order)
+{
+    int *const place = list->owner; /* which is made anew */
+    for (int i = 0; i < list->count; i++) place[i] = -1;
+    for (int i = 0; i < list->count; i++) {
+        assert(0 <= order[i] && order[i] < list->count && place[order[i]] < 0);
+        place[order[i]] = i;
+        list->order[i] = order[i];
+    }
+    for (int e = 0; e < list->edges; e++)
+        assert(place[list->earlier[e]] < place[list->later[e]]);
+    list->workers = 0;
+    list->ordered = true;
+}
+
 static void build(TileList *list, int workers)
 {
+    const int *const order = list->ordered ? list->order : NULL;
     list->workers = workers;
     list->owners = workers < list->room ? workers : list->room;
-    for (int i = 0; i < list->count; i++) {
-        list->owner[i] = list->tile[i].owner % list->owners;
-        list->need[i] = 0;
-    }
-    for (int e = 0; e < list->edges; e++) list->need[list->later[e]]++;
-    group(list->count, list->owner, NULL, list->owners, list->own_at, list->own);
-    group(list->edges, list->earlier, list->later, list->count, list->after_at,
-          list->after);
+    for (int i = 0; i < list->count; i++)
+        list->owner[i] = list->tile[order ? order[i] : i].owner % list->owners;
+    group(list->count, list->owner, order, list->owners, list->own_at, list->own);
+    (void)tiles_links(list);
 }
 
 /* ---- running ---- */
@@ -160,7 +190,8 @@ void tiles_start(TileList *list, int workers)
         atomic_store_explicit(&list->front[o].value, list->own_at[o],
                               memory_order_relaxed);
     for (int i = 0; i < list->count; i++)
-        atomic_store_explicit(&list->wait[i].value, list->need[i],
+        atomic_store_explicit(&list->wait[i].value,
+                              list->links.before_at[i + 1] - list->links.before_at[i],
                               memory_order_relaxed);
     atomic_store_explicit(&list->left.value, list->count, memory_order_release);
 }
@@ -198,8 +229,9 @@ static int take(TileList *list, int worker)
 
 static void finish(TileList *list, int number)
 {
-    for (int i = list->after_at[number]; i < list->after_at[number + 1]; i++)
-        atomic_fetch_sub_explicit(&list->wait[list->after[i]].value, 1,
+    const TileLinks *const l = &list->links;
+    for (int i = l->after_at[number]; i < l->after_at[number + 1]; i++)
+        atomic_fetch_sub_explicit(&list->wait[l->after[i]].value, 1,
                                   memory_order_acq_rel);
     atomic_fetch_sub_explicit(&list->left.value, 1, memory_order_acq_rel);
 }
