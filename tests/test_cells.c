@@ -291,6 +291,16 @@ Test(check, a_cell_that_is_always_at_a_kink_says_so)
     cr_expect(strstr(err.text, "each is at a kink"), "%s", err.text);
 }
 
+/* The gradient of h as it enters a step depends on no other step. */
+Test(check, a_state_that_only_the_output_reads_has_a_gradient)
+{
+    Error err;
+    cr_expect(check_text("state h\nweight W, V [hidden][input]\noutput y\n"
+                         "y = h * (V x)\nh' = W x\n",
+                         3, 5, 1, &err),
+              "%s", err.text);
+}
+
 Test(check, writes_a_line_per_tensor)
 {
     char *text;

@@ -139,6 +139,8 @@ static bool find_phases(Lowering *l)
                 reaching[in] = true;
         }
     for (int i = 0; i < r->lines; i++) l->phase[i] = phase_of(l, i, reaching[i]);
+    for (int i = 0; i < l->graph->states; i++) /* there for one step only, too */
+        if (r->denter[i] >= 0) l->phase[r->denter[i]] = BACKWARD_LOOP;
     for (int i = 0; i < r->lines; i++) hoist(l, i);
     for (int i = r->lines - 1; i >= 0; i--) sink(l, i);
     free(reaching);
