@@ -112,10 +112,10 @@ bool step_bench_open(StepBench *b, Error *err)
 
 void step_bench_run(StepBench *b)
 {
-    const int rows = b->shape.B;
+    const Share all = {0, b->shape.B, b->scratch, NULL};
     step_pack(&b->step, b->params, 0, 1);
-    step_forward(&b->step, &b->chunk, b->params, 0, rows, b->scratch);
-    step_backward(&b->step, &b->chunk, b->params, 0, rows, b->scratch);
+    step_forward(&b->step, &b->chunk, b->params, &all);
+    step_backward(&b->step, &b->chunk, b->params, &all);
     memset(b->grads, 0, b->step.params * sizeof(float));
     step_gradient(&b->step, &b->chunk, b->grads, 0, 1, b->scratch);
 }

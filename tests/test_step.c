@@ -121,19 +121,18 @@ static Chunk chunk_of(const Rig *rig, int t, int steps)
 static void rig_run(Rig *rig, const Chunk *c, int blocks, int parts, View y)
 {
     Step *const s = &rig->step;
-    for (int p = 0; p < parts; p++) step_pack(s, rig->params, p, parts);
+    Share share[B];
     for (int i = 0; i < blocks; i++)
-        step_forward(s, c, rig->params, B * i / blocks, B * (i + 1) / blocks,
-                     rig->scratch);
+        share[i] = (Share){B * i / blocks, B * (i + 1) / blocks, rig->scratch, NULL};
+    for (int p = 0; p < parts; p++) step_pack(s, rig->params, p, parts);
+    for (int i = 0; i < blocks; i++) step_forward(s, c, rig->params, &share[i]);
     const View v = step_output(s, c->slot);
     for (int t = 0; t < c->T; t++)
         for (int b = 0; b < B; b++)
             memcpy(y.at + t * y.step + b * y.row, v.at + t * v.step + b * v.row,
                    (size_t)s->outputs * sizeof(float));
     if (!s->shape.training) return;
-    for (int i = 0; i < blocks; i++)
-        step_backward(s, c, rig->params, B * i / blocks, B * (i + 1) / blocks,
-                      rig->scratch);
+    for (int i = 0; i < blocks; i++) step_backward(s, c, rig->params, &share[i]);
     for (int p = 0; p < parts; p++)
         step_gradient(s, c, rig->grads, p, parts, rig->scratch);
 }
@@ -251,7 +250,7 @@ Test(step, a_matrix_is_kept_as_a_state_and_else_in_blocks)
     const Program *const p = rig.step.program;
     for (int i = 0; i < p->buffers; i++) cr_expect(p->buffer[i] < FLOATS);
     for (int i = 0; i < p->strips; i++)
-        cr_expect(p->strip[i] < FLOATS || p->strip_block[i]);
+        cr_expect(p->strip[i].n < FLOATS || p->strip[i].block);
     rig_close(&rig);
 }
 

@@ -434,8 +434,9 @@ static void run_program(Run *r, const Check *c)
     interleave(c->x, g->input, r->x);
     interleave(c->dy, c->outputs, r->dy);
     step_pack(&r->step, r->params, 0, 1);
-    step_forward(&r->step, &chunk, r->params, 0, ROWS, r->scratch);
-    step_backward(&r->step, &chunk, r->params, 0, ROWS, r->scratch);
+    const Share all = {0, ROWS, r->scratch, NULL};
+    step_forward(&r->step, &chunk, r->params, &all);
+    step_backward(&r->step, &chunk, r->params, &all);
     step_gradient(&r->step, &chunk, r->grads, 0, 1, r->scratch);
 }
 

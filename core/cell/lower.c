@@ -339,6 +339,11 @@ static bool place_root(const Lowering *l, int line, Value *value)
     return r->dinput == line;
 }
 
+static bool is_loop(Phase phase)
+{
+    return phase == FORWARD_LOOP || phase == BACKWARD_LOOP;
+}
+
 static bool is_kept(const Lowering *l, int line)
 {
     if (last_use(l, line) == FOREVER) return true;
@@ -378,14 +383,14 @@ static int strip_for(const Lowering *l, int line, int n, int *holder)
 {
     Program *const p = l->program;
     const bool block = is_block_wide(l, line);
-    for (int s = 0; s < p->strips; s++)
-        if (p->strip_block[s] == block && p->strip[s] == n &&
-            may_replace(l, line, holder[s])) {
-            holder[s] = line;
-            return s;
+    const Strip strip = {n, block, !block && is_loop(l->phase[line])};
+    for (int i = 0; i < p->strips; i++)
+        if (p->strip[i].block == strip.block && p->strip[i].loop == strip.loop &&
+            p->strip[i].n == n && may_replace(l, line, holder[i])) {
+            holder[i] = line;
+            return i;
         }
-    p->strip[p->strips] = n;
-    p->strip_block[p->strips] = block;
+    p->strip[p->strips] = strip;
     holder[p->strips] = line;
     return p->strips++;
 }
@@ -515,6 +520,42 @@ static void set_matrix(const Lowering *l, Group *g)
     g->head = s->dim[s->axes - 2] * g->inner;
 }
 
+/* May units run on from a loop's last group to the first group of its next step? If all
+ * groups are cut alike, and no product reads whole what a step hands to the next, or a
+ * strip that the next step writes anew. */
+static bool joins_steps(const Program *p, Phase phase)
+{
+    for (int g = p->group_at[phase]; g < p->group_at[phase + 1]; g++) {
+        const Group *const group = &p->group[g];
+        if (!group->width || group->inner) return false;
+        if (group->width != p->group[p->group_at[phase]].width) return false;
+        for (int i = group->first; i < group->end; i++) {
+            if (p->instr[i].kind != KIND_PRODUCT) continue;
+            const Place of = p->value[p->instr[i].a].place;
+            if (of == PLACE_STATE || of == PLACE_DSTATE || of == PLACE_STRIP)
+                return false;
+        }
+    }
+    return true;
+}
+
+static void find_joined(Program *p)
+{
+    for (int g = 0; g < p->groups; g++) {
+        const Phase phase = p->group[g].phase;
+        if (is_loop(phase) && g == p->group_at[phase])
+            p->group[g].joined = joins_steps(p, phase);
+    }
+}
+
+static void index_groups(Program *p)
+{
+    for (int phase = 0, g = 0; phase <= PHASE_COUNT; phase++) {
+        while (g < p->groups && (int)p->group[g].phase < phase) g++;
+        p->group_at[phase] = g;
+    }
+}
+
 static void emit_groups(Lowering *l)
 {
     Program *const p = l->program;
@@ -522,7 +563,10 @@ static void emit_groups(Lowering *l)
         const int line = l->order[at];
         if (at == 0 || !same_group(l, line, l->order[at - 1])) {
             Group *const g = &p->group[p->groups++];
-            *g = (Group){l->phase[line], p->instrs, p->instrs, l->width[line], 0, 0};
+            *g = (Group){.phase = l->phase[line],
+                         .first = p->instrs,
+                         .end = p->instrs,
+                         .width = l->width[line]};
             set_matrix(l, g);
         }
         p->instr[p->instrs++] = instr_of(l, line);
@@ -651,11 +695,10 @@ static bool lowering_open(Lowering *l, Program *p)
     p->gradient = calloc((size_t)l->list.gradients + 1, sizeof *p->gradient);
     p->buffer = calloc(lines, sizeof *p->buffer);
     p->strip = calloc(lines, sizeof *p->strip);
-    p->strip_block = calloc(lines, sizeof *p->strip_block);
     p->phase = calloc((size_t)l->graph->nodes + 1, sizeof *p->phase);
     return l->phase && l->level && l->width && l->value && l->order && l->position &&
            p->value && p->number && p->instr && p->group && p->pack && p->gradient &&
-           p->buffer && p->strip && p->strip_block && p->phase;
+           p->buffer && p->strip && p->phase;
 }
 
 static void lowering_close(Lowering *l)
@@ -688,6 +731,8 @@ static bool fill(Lowering *l, Error *err)
         if (p->value[i].place == PLACE_NUMBER && p->value[i].n > p->number_width)
             p->number_width = p->value[i].n;
     emit_groups(l);
+    index_groups(p);
+    find_joined(p);
     emit_gradients(l);
     find_graph_phases(l);
     free(holders);
@@ -714,9 +759,9 @@ bool lower(const Graph *graph, bool training, bool dinput, bool symbols, bool wi
 void program_close(Program *p)
 {
     if (!p) return;
-    void *const owned[] = {p->param, p->param_offset, p->state, p->value,    p->number,
-                           p->instr, p->group,        p->pack,  p->gradient, p->buffer,
-                           p->strip, p->strip_block,  p->phase};
+    void *const owned[] = {p->param,    p->param_offset, p->state, p->value,
+                           p->number,   p->instr,        p->group, p->pack,
+                           p->gradient, p->buffer,       p->strip, p->phase};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     free(p);
 }

@@ -34,7 +34,7 @@ typedef enum Place {
     PLACE_LEAVE,   /* state[index] at t + 1 */
     PLACE_OUTPUT,  /* in the layer's output, from column offset on */
     PLACE_CHUNK,   /* buffer[index], kept for every step of the chunk */
-    PLACE_STRIP,   /* strip[index], a worker's own, for the block of rows at hand */
+    PLACE_STRIP,   /* strip[index], a worker's own or a gang's, for the rows at hand */
     PLACE_DOUTPUT, /* in dy, from column offset on */
     PLACE_DSTATE,  /* gradient of state[index] as it leaves */
     PLACE_DENTER,  /* ... as it enters */
@@ -73,7 +73,15 @@ typedef struct Group {
     int first, end;  /* instructions */
     int width;       /* units that blocks divide; 0: instructions need whole rows */
     int head, inner; /* width is of matrices: floats of one, and of one's row; else 0 */
+    bool joined; /* in a loop: who has run units of the group before may go on with the
+                    same units of this one, whatever others have done */
 } Group;
+
+typedef struct Strip {
+    int n;      /* floats a row */
+    bool block; /* only a block of units wide */
+    bool loop;  /* passed from group to group in a loop: of a gang, all see it */
+} Strip;
 
 /* A matrix in the order of the kernels: G panels sets, each of n columns and depth
  * k. */
@@ -109,14 +117,14 @@ typedef struct Program {
     int instrs;
     Group *group;
     int groups;
+    int group_at[PHASE_COUNT + 1]; /* a phase's, from group_at[phase] on */
     Pack *pack;
     int packs;
     GradientJob *gradient;
     int gradients;
     int *buffer; /* PLACE_CHUNK: floats a row */
     int buffers;
-    int *strip; /* PLACE_STRIP: floats a row; strip_block: only a block of units wide */
-    bool *strip_block;
+    Strip *strip; /* PLACE_STRIP */
     int strips;
     int output_state; /* the output is this state as it leaves ... */
     int output_value; /* ... or this kept value ... */

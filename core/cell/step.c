@@ -1,7 +1,7 @@
 /* step.c: a lowered cell, run over a chunk of time for some rows of the mini-batch.
  *
- * Time is cut into blocks of about BEFORE_ROWS rows, so that what was made before the
- * loop is still in L2 when the loop reads it. */
+ * Time is cut into blocks of about BEFORE_ROWS rows for each member of a gang, so that
+ * what was made before the loop is still in L2 when the loop reads it. */
 #include "step.h"
 
 #include "init.h"
@@ -50,8 +50,18 @@ bool step_initialise(const Step *step, uint64_t seed, uint64_t stream, float *pa
 
 static int time_block(const Run *r)
 {
-    const int steps = BEFORE_ROWS / (r->end - r->first);
+    const int steps = BEFORE_ROWS * gang_members(r->member) / (r->end - r->first);
     return steps > 1 ? steps : 1;
+}
+
+/* A round of its own, cut by rows. */
+static void each_row(const Run *r, void (*job)(const Run *r, int t, int b), int t)
+{
+    const int rows = r->end - r->first, parts = gang_members(r->member);
+    for (int part = -1; (part = gang_next(r->member, part)) >= 0;)
+        for (int i = part_at(rows, 1, part, parts);
+             i < part_at(rows, 1, part + 1, parts); i++)
+            job(r, t, r->first + i);
 }
 
 static bool is_live(const Chunk *c, int t, int b)
@@ -62,7 +72,7 @@ static bool is_live(const Chunk *c, int t, int b)
 /* ---- forward ---- */
 
 /* Step 0: what a chunk before has, or where sequences begin. */
-static void enter_states(const Run *r, const float *params, int b)
+static void enter_states(const Run *r, int b)
 {
     const Program *const p = r->program;
     const Chunk *const c = r->chunk;
@@ -77,7 +87,7 @@ static void enter_states(const Run *r, const float *params, int b)
         else
             for (int j = 0; j < n; j++)
                 to[j] = from < 0 ? (float)p->state[s].start
-                                 : params[p->param_offset[from] + (size_t)j];
+                                 : r->params[p->param_offset[from] + (size_t)j];
     }
 }
 
@@ -98,102 +108,107 @@ static void copy_input(const Run *r, int b)
                c->x.at + t * c->x.step + b * c->x.row, (size_t)n * sizeof(float));
 }
 
-/* Rows past their end (or before their begin) leave a step as they entered it. */
-static void freeze(const Run *r, int t)
+static void enter(const Run *r, int t, int b)
 {
-    if (!r->chunk->begin && !r->chunk->end) return;
-    for (int b = r->first; b < r->end; b++) {
-        if (is_live(r->chunk, t, b)) continue;
-        for (int s = 0; s < r->program->states; s++)
-            memcpy(state_row(r->step, r->memory->state, s, t + 1, b),
-                   state_row(r->step, r->memory->state, s, t, b),
-                   state_bytes(r->step, s));
+    (void)t;
+    enter_states(r, b);
+    copy_input(r, b);
+}
+
+/* A row past its end (or before its begin) leaves a step as it entered it. */
+static void freeze(const Run *r, int t, int b)
+{
+    float *const *const state = r->memory->state;
+    if (is_live(r->chunk, t, b)) return;
+    for (int s = 0; s < r->program->states; s++)
+        memcpy(state_row(r->step, state, s, t + 1, b),
+               state_row(r->step, state, s, t, b), state_bytes(r->step, s));
+}
+
+static void loop_forward(const Run *r, int t, int steps)
+{
+    if (!r->chunk->begin && !r->chunk->end) {
+        run_loop(r, FORWARD_LOOP, t, steps);
+        return;
+    }
+    for (int i = t; i < t + steps; i++) {
+        run_loop(r, FORWARD_LOOP, i, 1);
+        each_row(r, freeze, i);
     }
 }
 
-void step_forward(Step *step, const Chunk *chunk, const float *params, int first,
-                  int end, float *scratch)
+void step_forward(Step *step, const Chunk *chunk, const float *params,
+                  const Share *share)
 {
-    assert(chunk->T <= step->shape.T && end <= step->shape.B);
+    assert(chunk->T <= step->shape.T && share->end <= step->shape.B);
     At value[VALUES_MAX];
     Run r;
-    if (!run_open(&r, step, chunk, params, first, end, scratch, value)) return;
-    for (int b = first; b < end; b++) {
-        enter_states(&r, params, b);
-        copy_input(&r, b);
-    }
+    if (!run_open(&r, step, chunk, params, share, value)) return;
+    each_row(&r, enter, 0);
     const int block = time_block(&r);
     for (int t = 0; t < chunk->T; t += block) {
         const int steps = chunk->T - t < block ? chunk->T - t : block;
         run_steps(&r, FORWARD_BEFORE, t, steps, true);
-        for (int i = t; i < t + steps; i++) {
-            run_rows(&r, FORWARD_LOOP, i, first, end);
-            freeze(&r, i);
-        }
+        loop_forward(&r, t, steps);
         run_steps(&r, FORWARD_AFTER, t, steps, true);
     }
 }
 
 /* ---- backward ---- */
 
-/* Step t reads the gradients that leave it from (t+1)%2, and writes those that enter it
- * to t%2. */
-static void turn_dstates(const Run *r, int t)
+/* The gradient is cut at the end of the chunk; and a state that no step reads as it
+ * enters (denter -1) has none in either place. */
+static void cut_gradient(const Run *r, int t, int b)
 {
-    const Program *const p = r->program;
-    for (int i = 0; i < p->values; i++) {
-        const Value *const v = &p->value[i];
-        if (v->place != PLACE_DSTATE && v->place != PLACE_DENTER) continue;
-        const int at = (t + (v->place == PLACE_DSTATE)) % 2;
-        r->value[i].at = state_row(r->step, r->memory->dstate, v->index, at, 0);
-    }
+    (void)t;
+    for (int s = 0; s < r->program->states; s++)
+        for (int at = 0; at < 2; at++)
+            memset(state_row(r->step, r->memory->dstate, s, at, b), 0,
+                   state_bytes(r->step, s));
 }
 
 /* Gradients pass a frozen row by: they are set aside, and its step sees zeros. */
-static void set_aside(const Run *r, int t)
+static void set_aside(const Run *r, int t, int b)
 {
-    if (!r->chunk->begin && !r->chunk->end) return;
     const SlotMemory *const m = r->memory;
-    for (int b = r->first; b < r->end; b++) {
-        if (is_live(r->chunk, t, b)) continue;
-        for (int s = 0; s < r->program->states; s++) {
-            float *const d = state_row(r->step, m->dstate, s, (t + 1) % 2, b);
-            memcpy(state_row(r->step, m->stash, s, 0, b), d, state_bytes(r->step, s));
-            memset(d, 0, state_bytes(r->step, s));
-        }
+    if (is_live(r->chunk, t, b)) return;
+    for (int s = 0; s < r->program->states; s++) {
+        float *const d = state_row(r->step, m->dstate, s, (t + 1) % 2, b);
+        memcpy(state_row(r->step, m->stash, s, 0, b), d, state_bytes(r->step, s));
+        memset(d, 0, state_bytes(r->step, s));
     }
 }
 
-static void put_back(const Run *r, int t)
+static void put_back(const Run *r, int t, int b)
 {
-    if (!r->chunk->begin && !r->chunk->end) return;
     const SlotMemory *const m = r->memory;
-    for (int b = r->first; b < r->end; b++) {
-        if (is_live(r->chunk, t, b)) continue;
-        for (int s = 0; s < r->program->states; s++)
-            memcpy(state_row(r->step, m->dstate, s, t % 2, b),
-                   state_row(r->step, m->stash, s, 0, b), state_bytes(r->step, s));
-    }
-}
-
-/* The gradient is cut at the end of the chunk; and a state that no step reads as it
- * enters (denter -1) has none in either place. */
-static void cut_gradient(const Run *r)
-{
+    if (is_live(r->chunk, t, b)) return;
     for (int s = 0; s < r->program->states; s++)
-        for (int at = 0; at < 2; at++)
-            memset(state_row(r->step, r->memory->dstate, s, at, r->first), 0,
-                   (size_t)(r->end - r->first) * state_bytes(r->step, s));
+        memcpy(state_row(r->step, m->dstate, s, t % 2, b),
+               state_row(r->step, m->stash, s, 0, b), state_bytes(r->step, s));
 }
 
-void step_backward(Step *step, const Chunk *chunk, const float *params, int first,
-                   int end, float *scratch)
+static void loop_backward(const Run *r, int t, int steps)
+{
+    if (!r->chunk->begin && !r->chunk->end) {
+        run_loop(r, BACKWARD_LOOP, t, steps);
+        return;
+    }
+    for (int i = t + steps - 1; i >= t; i--) {
+        each_row(r, set_aside, i);
+        run_loop(r, BACKWARD_LOOP, i, 1);
+        each_row(r, put_back, i);
+    }
+}
+
+void step_backward(Step *step, const Chunk *chunk, const float *params,
+                   const Share *share)
 {
     assert(step->shape.training);
     At value[VALUES_MAX];
     Run r;
-    if (!run_open(&r, step, chunk, params, first, end, scratch, value)) return;
-    cut_gradient(&r);
+    if (!run_open(&r, step, chunk, params, share, value)) return;
+    each_row(&r, cut_gradient, 0);
     const int B = step->shape.B;
     const bool flat =
         is_flat(chunk->dy.step, chunk->dy.row, B) &&
@@ -203,12 +218,7 @@ void step_backward(Step *step, const Chunk *chunk, const float *params, int firs
     for (int t = cut + (chunk->T - cut - 1) / block * block; t >= cut; t -= block) {
         const int steps = chunk->T - t < block ? chunk->T - t : block;
         run_steps(&r, BACKWARD_BEFORE, t, steps, flat);
-        for (int i = t + steps - 1; i >= t; i--) {
-            turn_dstates(&r, i);
-            set_aside(&r, i);
-            run_rows(&r, BACKWARD_LOOP, i, first, end);
-            put_back(&r, i);
-        }
+        loop_backward(&r, t, steps);
         run_steps(&r, BACKWARD_AFTER, t, steps, flat);
     }
 }

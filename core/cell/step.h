@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../arena.h"
+#include "../gang.h"
 #include "../model.h"
 #include "graph.h"
 
@@ -65,6 +66,7 @@ bool step_open(const Graph *graph, const StepShape *shape, Step *step, Error *er
 void step_close(Step *step); /* all but what step_place took of the arena */
 void step_place(Step *step, Arena *arena);
 size_t step_scratch(const Step *step); /* floats that each worker needs */
+size_t step_shared(const Step *step);  /* and those that a gang shares, for its Gang */
 
 /* Draws the initial parameters into params [step.params]; stream: one per layer. False:
  * out of memory. */
@@ -73,12 +75,19 @@ bool step_initialise(const Step *step, uint64_t seed, uint64_t stream, float *pa
 /* Packs the matrices; part of parts: for several workers. Once per update. */
 void step_pack(Step *step, const float *params, int part, int parts);
 
-/* Rows [first, end) of a chunk. Different rows, and the backwards of chunks in different
- * slots, may run at the same time. */
-void step_forward(Step *step, const Chunk *chunk, const float *params, int first,
-                  int end, float *scratch);
-void step_backward(Step *step, const Chunk *chunk, const float *params, int first,
-                   int end, float *scratch);
+/* What of a chunk a call works on, and with whom. */
+typedef struct Share {
+    int first, end;       /* rows */
+    float *scratch;       /* [step_scratch], the worker's own */
+    const Member *member; /* NULL: alone; else all members make the same call */
+} Share;
+
+/* Different rows, and the backwards of chunks in different slots, may run at the same
+ * time. */
+void step_forward(Step *step, const Chunk *chunk, const float *params,
+                  const Share *share);
+void step_backward(Step *step, const Chunk *chunk, const float *params,
+                   const Share *share);
 
 /* Adds the weight gradients of the chunk to grads, which is laid out as params, after
  * step_backward of all rows. Chunks must come in ascending order. Parts touch different

@@ -123,7 +123,7 @@ void step_gradient(Step *step, const Chunk *chunk, float *grads, int part, int p
     const Program *const p = step->program;
     At value[VALUES_MAX];
     Run r;
-    run_open(&r, step, chunk, NULL, 0, step->shape.B, scratch, value);
+    run_open(&r, step, chunk, NULL, &(Share){0, step->shape.B, scratch, NULL}, value);
     add_jobs(&r, grads, part, parts, scratch);
     for (int i = 0; i < p->gradients; i++) {
         const GradientJob *const job = &p->gradient[i];

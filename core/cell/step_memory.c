@@ -94,20 +94,26 @@ void step_place(Step *step, Arena *arena)
     for (int i = 0; i < s->slots; i++) slot_place(step, &m->slot[i], arena);
 }
 
-/* The first `count` strips; blocks are followed by room to read past their end. */
-static size_t strips_floats(const Program *p, int count)
+/* The first `count` strips, those of the loop or the others; blocks are followed by room
+ * to read past their end. */
+static size_t strips_floats(const Program *p, int count, bool loop)
 {
     size_t floats = 0;
-    for (int i = 0; i < count; i++)
-        floats +=
-            p->strip_block[i] ? STRIP + LANES_MAX : ROW_BLOCK * row_floats(p->strip[i]);
+    for (const Strip *s = p->strip; s < p->strip + count; s++)
+        if (s->loop == loop)
+            floats += s->block ? STRIP + LANES_MAX : ROW_BLOCK * row_floats(s->n);
     return floats;
+}
+
+size_t step_shared(const Step *step)
+{
+    return strips_floats(step->program, step->program->strips, true) + LANES_MAX;
 }
 
 size_t step_scratch(const Step *step)
 {
     const Program *const p = step->program;
-    const size_t strips = strips_floats(p, p->strips);
+    const size_t strips = strips_floats(p, p->strips, false) + step_shared(step);
     int k = 0;
     for (int i = 0; i < p->gradients; i++) {
         const GradientJob *const j = &p->gradient[i];
@@ -210,8 +216,10 @@ static At at_value(const Step *step, const Chunk *c, const float *params,
     case PLACE_DOUTPUT: return at_view(&c->dy, v->offset, v->n);
     case PLACE_DINPUT: return at_view(&c->dx, 0, v->n);
     case PLACE_DSTATE:
-    case PLACE_DENTER: { /* step t moves them: see turn_dstates */
+    case PLACE_DENTER: { /* a step's leaving is the entering of the step after it */
         At at = at_kept(m->dstate[v->index], v->n, B);
+        at.odd = v->place == PLACE_DENTER ? at.step : -at.step;
+        if (v->place == PLACE_DSTATE) at.at += at.step;
         at.step = 0;
         return at;
     }
@@ -219,30 +227,44 @@ static At at_value(const Step *step, const Chunk *c, const float *params,
     }
 }
 
-/* Strips lie one after the other in the worker's scratch. */
-static void place_strips(const Run *r, float *scratch)
+/* Strips lie one after the other in the worker's scratch, those of the loop last, or in
+ * what a gang shares. */
+static void place_strips(const Run *r, const Share *share)
 {
     const Program *const p = r->program;
+    float *const loop = share->member
+                            ? share->member->gang->shared
+                            : share->scratch + strips_floats(p, p->strips, false);
     for (int i = 0; i < p->values; i++) {
         const Value *const v = &p->value[i];
         if (v->place != PLACE_STRIP) continue;
-        const bool block = p->strip_block[v->index];
-        r->value[i] = (At){.at = scratch + strips_floats(p, v->index),
-                           .row = block ? 0 : (ptrdiff_t)row_floats(v->n),
+        const Strip *const s = &p->strip[v->index];
+        r->value[i] = (At){.at = (s->loop ? loop : share->scratch) +
+                                 strips_floats(p, v->index, s->loop),
+                           .row = s->block ? 0 : (ptrdiff_t)row_floats(v->n),
                            .strip = true,
-                           .block = block,
+                           .block = s->block,
                            .n = v->n};
     }
 }
 
-bool run_open(Run *r, const Step *step, const Chunk *c, const float *params, int first,
-              int end, float *scratch, At *value)
+bool run_open(Run *r, const Step *step, const Chunk *c, const float *params,
+              const Share *share, At *value)
 {
     const Program *const p = step->program;
-    *r = (Run){step,  p,     c,   &step->memory->slot[c->slot],
-               value, first, end, first == 0 && end == step->shape.B};
+    const int first = share->first, end = share->end;
+    *r = (Run){.step = step,
+               .program = p,
+               .chunk = c,
+               .memory = &step->memory->slot[c->slot],
+               .params = params,
+               .value = value,
+               .first = first,
+               .end = end,
+               .whole = first == 0 && end == step->shape.B,
+               .member = share->member};
     for (int i = 0; i < p->values; i++)
         value[i] = at_value(step, c, params, &p->value[i]);
-    place_strips(r, scratch);
+    place_strips(r, share);
     return first < end;
 }

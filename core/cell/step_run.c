@@ -19,7 +19,7 @@ typedef struct Block {
 static float *address(const At *v, const Block *b, int j)
 {
     const ptrdiff_t row = v->row * (v->strip ? b->r - b->top : b->r);
-    return v->at + v->step * b->t + row + (v->block ? 0 : j);
+    return v->at + v->step * b->t + v->odd * (b->t % 2) + row + (v->block ? 0 : j);
 }
 
 static size_t row_of(const At *v, const Block *b)
@@ -182,12 +182,12 @@ static void run_block(const Run *r, const Group *g, const Block *b)
     }
 }
 
-static void run_units(const Run *r, const Group *g, const Block *of)
+static void run_units(const Run *r, const Group *g, const Block *of, int first, int end)
 {
     Block b = *of;
     const int step = units_for(b.rows);
-    for (b.j = 0; b.j < g->width; b.j += step) {
-        b.units = least(g->width - b.j, step);
+    for (b.j = first; b.j < end; b.j += step) {
+        b.units = least(end - b.j, step);
         run_block(r, g, &b);
     }
 }
@@ -208,29 +208,88 @@ static void run_matrices(const Run *r, const Group *g, const Block *of)
         }
 }
 
-static void run_group(const Run *r, const Group *g, const Block *b)
+/* Part of a group: units, whole panels; or rows where these must be whole. */
+static void run_group(const Run *r, const Group *g, const Block *of, int part,
+                      int parts)
 {
-    (!g->width ? run_block : g->inner ? run_matrices : run_units)(r, g, b);
+    if (g->width && !g->inner) {
+        run_units(r, g, of, part_at(g->width, simd->panel, part, parts),
+                  part_at(g->width, simd->panel, part + 1, parts));
+        return;
+    }
+    const int first = part_at(of->rows, 1, part, parts),
+              end = part_at(of->rows, 1, part + 1, parts);
+    Block b = *of;
+    b.r += first;
+    b.rows = end - first;
+    if (b.rows > 0) (g->inner ? run_matrices : run_block)(r, g, &b);
 }
 
-void run_rows(const Run *r, Phase phase, int t, int first, int end)
+static int row_blocks(int rows)
 {
-    const int blocks = (end - first + ROW_BLOCK - 1) / ROW_BLOCK;
-    for (int i = 0; i < blocks; i++) {
-        const int at = first + (int)((int64_t)(end - first) * i / blocks);
-        const int next = first + (int)((int64_t)(end - first) * (i + 1) / blocks);
-        const Block b = {.t = t, .r = at, .rows = next - at, .top = at};
-        for (int g = 0; g < r->program->groups; g++)
-            if (r->program->group[g].phase == phase)
-                run_group(r, &r->program->group[g], &b);
+    return (rows + ROW_BLOCK - 1) / ROW_BLOCK;
+}
+
+/* Block i of rows [first, end) of step t. */
+static Block row_block(int t, int first, int end, int i)
+{
+    const int blocks = row_blocks(end - first);
+    const int at = first + part_at(end - first, 1, i, blocks);
+    const int next = first + part_at(end - first, 1, i + 1, blocks);
+    return (Block){.t = t, .r = at, .rows = next - at, .top = at};
+}
+
+static void run_rows(const Run *r, Phase phase, int t, int first, int end)
+{
+    const Program *const p = r->program;
+    for (int i = 0; i < row_blocks(end - first); i++) {
+        const Block b = row_block(t, first, end, i);
+        for (int g = p->group_at[phase]; g < p->group_at[phase + 1]; g++)
+            run_group(r, &p->group[g], &b, 0, 1);
     }
+}
+
+/* Rows [from, to) of those of all steps. */
+static void run_span(const Run *r, Phase phase, int t, bool flat, int from, int to)
+{
+    const int n = r->end - r->first;
+    if (r->whole && flat) {
+        run_rows(r, phase, t, from, to);
+        return;
+    }
+    for (int i = from / n; i * n < to; i++)
+        run_rows(r, phase, t + i, r->first + (i * n < from ? from - i * n : 0),
+                 r->first + least(to - i * n, n));
 }
 
 void run_steps(const Run *r, Phase phase, int t, int steps, bool flat)
 {
-    if (r->whole && flat) {
-        run_rows(r, phase, t, 0, steps * r->step->shape.B);
-        return;
+    const int rows = steps * (r->end - r->first), parts = gang_members(r->member);
+    for (int part = -1; (part = gang_next(r->member, part)) >= 0;)
+        run_span(r, phase, t, flat, part_at(rows, 1, part, parts),
+                 part_at(rows, 1, part + 1, parts));
+}
+
+/* ---- the loop ---- */
+
+/* Counts groups through all blocks of rows of all steps: a round is those from one that
+ * waits to the next, each member's part of them. */
+void run_loop(const Run *r, Phase phase, int t, int steps)
+{
+    const Program *const p = r->program;
+    const Group *const group = p->group + p->group_at[phase];
+    const int groups = p->group_at[phase + 1] - p->group_at[phase];
+    const int a_step = row_blocks(r->end - r->first) * groups, all = steps * a_step;
+    const int parts = gang_members(r->member);
+    for (int from = 0, to; from < all; from = to) {
+        for (to = from + 1; to < all && group[to % groups].joined;) to++;
+        for (int part = -1; (part = gang_next(r->member, part)) >= 0;)
+            for (int i = from; i < to; i++) {
+                const int step = i / a_step;
+                const Block b =
+                    row_block(phase == FORWARD_LOOP ? t + step : t + steps - 1 - step,
+                              r->first, r->end, i % a_step / groups);
+                run_group(r, &group[i % groups], &b, part, parts);
+            }
     }
-    for (int i = 0; i < steps; i++) run_rows(r, phase, t + i, r->first, r->end);
 }

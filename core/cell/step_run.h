@@ -1,7 +1,7 @@
 /* step_run.h: what step.c and its parts share, and nobody else.
  *
  *   step_memory.c    the memory of a layer, and where in it a call finds each value
- *   step_run.c       instructions, block by block
+ *   step_run.c       instructions, block by block, and the rounds of a gang
  *   step_gradient.c  weight gradients
  *   step.c           forward and backward over time */
 #pragma once
@@ -74,8 +74,9 @@ int step_table_columns(const Program *p, int count);
 typedef struct At {
     float *at;
     ptrdiff_t step, row;
-    bool strip; /* rows count from the block at hand */
-    bool block; /* and units too */
+    ptrdiff_t odd; /* from even steps to odd ones, besides */
+    bool strip;    /* rows count from the block at hand */
+    bool block;    /* and units too */
     int n;
 } At;
 
@@ -86,18 +87,21 @@ typedef struct Run {
     const Program *program;
     const Chunk *chunk;
     const SlotMemory *memory;
+    const float *params;
     At *value; /* [values] */
     int first, end;
     bool whole; /* all rows: those of successive steps follow one another */
+    const Member *member;
 } Run;
 
 /* Finds the values of a call: value [VALUES_MAX]. False when it has no rows. */
-bool run_open(Run *r, const Step *step, const Chunk *c, const float *params, int first,
-              int end, float *scratch, At *value);
+bool run_open(Run *r, const Step *step, const Chunk *c, const float *params,
+              const Share *share, At *value);
 
-/* A phase of step t, rows [first, end). */
-void run_rows(const Run *r, Phase phase, int t, int first, int end);
-
-/* A phase outside the loop: the rows of all steps at once if they follow one
- * another. */
+/* A phase outside the loop: the rows of all steps at once if they follow one another. A
+ * round of a gang, cut by rows. */
 void run_steps(const Run *r, Phase phase, int t, int steps, bool flat);
+
+/* A phase of the loop, forward from step t or backward to it. A gang has a round from
+ * each group that is not joined, cut by units where these need not be whole. */
+void run_loop(const Run *r, Phase phase, int t, int steps);

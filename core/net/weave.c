@@ -116,10 +116,10 @@ static void run_forward(const Tile *tile, int worker)
     const WeftNet *const net = d->pass->net;
     const Window *const w = window_of(d->pass, tile);
     const Chunk chunk = chunk_of(d, w);
+    const Share share = {tile->first, tile->end, d->pass->scratch[worker], NULL};
     if (!d->backward) stale_enter(d, w, tile->first, tile->end);
     step_forward(&d->step, &chunk,
-                 net->params + net->layer[d->layer].params[d->backward], tile->first,
-                 tile->end, d->pass->scratch[worker]);
+                 net->params + net->layer[d->layer].params[d->backward], &share);
     if (!d->backward) stale_leave(d, w, tile->first, tile->end);
 }
 
@@ -128,9 +128,9 @@ static void run_backward(const Tile *tile, int worker)
     Direction *const d = tile->context;
     const WeftNet *const net = d->pass->net;
     const Chunk chunk = chunk_of(d, window_of(d->pass, tile));
+    const Share share = {tile->first, tile->end, d->pass->scratch[worker], NULL};
     step_backward(&d->step, &chunk,
-                  net->params + net->layer[d->layer].params[d->backward], tile->first,
-                  tile->end, d->pass->scratch[worker]);
+                  net->params + net->layer[d->layer].params[d->backward], &share);
 }
 
 static void run_gradient(const Tile *tile, int worker)
