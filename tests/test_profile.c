@@ -131,7 +131,7 @@ Test(profile, its_parts_add_up_to_the_time_of_the_threads)
     read_row("  all threads", all);
     for (int i = 0; i < THREADS; i++) {
         double part[PARTS], parts = 0;
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "  thread %d", i);
         read_row(name, part);
         for (int k = 0; k < ALL; k++) {

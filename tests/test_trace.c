@@ -30,7 +30,7 @@ static void close_folder(void)
     cr_assert_eq(system(command), 0);
 }
 
-TestSuite(trace, .init = open_folder, .fini = close_folder);
+#define IN_FOLDER .init = open_folder, .fini = close_folder
 
 /* Two chunks an update, and one batch scored. */
 static uint64_t train(WeftTeam *team)
@@ -149,7 +149,7 @@ static json_t *traced(Seen *seen)
     return file;
 }
 
-Test(trace, has_every_tile_of_every_update_once)
+Test(trace, has_every_tile_of_every_update_once, IN_FOLDER)
 {
     static Seen seen;
     static int times[UPDATES + 1][TILES_MOST];
@@ -177,7 +177,7 @@ Test(trace, has_every_tile_of_every_update_once)
     json_decref(file);
 }
 
-Test(trace, says_of_what_a_tile_is)
+Test(trace, says_of_what_a_tile_is, IN_FOLDER)
 {
     static Seen seen;
     json_t *const file = traced(&seen), *event;
@@ -205,7 +205,7 @@ Test(trace, says_of_what_a_tile_is)
 /* Microseconds, of three digits behind the point. */
 #define TRACE_EPSILON 5e-4
 
-Test(trace, a_thread_does_one_thing_at_a_time_and_waits_between)
+Test(trace, a_thread_does_one_thing_at_a_time_and_waits_between, IN_FOLDER)
 {
     static Seen seen;
     json_t *const file = traced(&seen), *event;
@@ -232,7 +232,7 @@ Test(trace, a_thread_does_one_thing_at_a_time_and_waits_between)
     json_decref(file);
 }
 
-Test(trace, a_file_that_cannot_be_written_is_told)
+Test(trace, a_file_that_cannot_be_written_is_told, IN_FOLDER)
 {
     WeftTeam *const team = rig_team(THREADS);
     cr_assert_eq(mkdir("here", 0700), 0);
