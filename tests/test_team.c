@@ -31,12 +31,19 @@ typedef struct Web {
     int round, delay_microseconds;
 } Web;
 
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
 static void wait_a_little(const Web *w, int index)
 {
     const uint32_t bits = random_bits(5, (uint64_t)w->round, (uint64_t)index);
     if (!w->delay_microseconds || bits % 8 != 0) return;
-    const long ns = 1000 * (long)(bits >> 8) % (1000 * w->delay_microseconds);
-    nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
+    const double end = now() + 1e-6 * (bits >> 8) / (1 << 24) * w->delay_microseconds;
+    while (now() < end) continue; /* a thread that sleeps has lost its core */
 }
 
 static int expected(const Web *w, int i)
@@ -238,6 +245,52 @@ Test(team, the_caller_keeps_its_affinity)
     cr_assert(CPU_EQUAL(&before, &after));
     watch_close(w);
     weft_team_close(t);
+}
+
+/* ---- cores that others want ---- */
+
+typedef struct Core {
+    int loser;       /* worker that loses its core; -1: none */
+    atomic_int met;  /* workers that came */
+    double patience; /* seconds that each waits for the other */
+} Core;
+
+static void run_on_core(const Tile *tile, int worker)
+{
+    Core *const c = tile->context;
+    const double end = now() + c->patience;
+    add(&c->met, 1 << worker);
+    while (add(&c->met, 0) != 3 && now() < end) continue;
+    if (worker == c->loser) nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+}
+
+/* Whether both workers ran a tile. */
+static bool both_run(Team *two, int loser, double patience)
+{
+    Core core = {.loser = loser, .patience = patience};
+    TileList *list;
+    cr_assert(tiles_open(2, 0, &list, NULL));
+    for (int i = 0; i < 2; i++)
+        (void)tiles_add(list, (Tile){.run = run_on_core, .context = &core, .owner = i});
+    team_run(two, list);
+    tiles_close(list);
+    return core.met == 3;
+}
+
+Test(team, does_without_a_worker_that_loses_its_core_for_a_while)
+{
+    Team *t = team(0);
+    const int cores = weft_team_threads(t);
+    weft_team_close(t);
+    for (int loser = 0; loser < 2 && cores > 1; loser++) {
+        t = team(2);
+        cr_expect(both_run(t, loser, 10));
+        cr_expect_not(both_run(t, -1, 0.01));
+        bool back = false;
+        for (int i = 0; i < 100 && !back; i++) back = both_run(t, -1, 0.1);
+        cr_expect(back);
+        weft_team_close(t);
+    }
 }
 
 /* ---- jobs ---- */

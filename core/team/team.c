@@ -5,6 +5,7 @@
 #include <omp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../../simd/isa.h"
@@ -16,8 +17,23 @@
 #define THREADS_MIN_LIMIT 64 /* as many threads are never too many */
 #define THREADS_PER_PU    8  /* nor are so many on each hardware thread */
 
+/* A worker that another process puts off its core makes all others wait for the tile it
+ * holds, and at the end of the region. So much time lost in a run, and more than any wait
+ * for a thread to wake, and the team runs on fewer threads: first REST_LEAST times as long,
+ * then twice that each time that it happens again soon, to REST_MOST times. */
+#define LOST_SHARE   0.2
+#define LOST_SECONDS 1e-3
+#define REST_LEAST   8
+#define REST_MOST    128
+
 struct WeftTeam {
     int threads;
+    int active;       /* threads of the next run: workers 0 .. active-1 */
+    bool shrinks;     /* no more threads than cores: else they must lose theirs */
+    double rest;      /* seconds of the last rest */
+    double until;     /* its end; once it is over, the first run on all threads */
+    int *place;       /* [threads]: where the machine has a worker, when bound */
+    double *lost;     /* [threads]: seconds of the last run without a core */
     Machine *machine; /* NULL: threads are not bound */
     Watch *watch;     /* the first of a list */
     Trace *trace;     /* NULL: none; so are those below */
@@ -28,6 +44,7 @@ struct WeftTeam {
 
 typedef struct Region {
     void (*work)(const struct Region *region, int worker);
+    int threads;
     TileList *list;
     const Watch *watch;
     void (*job)(void *context, int i);
@@ -43,20 +60,55 @@ static void work_flushed(const Region *region, int worker)
     isa_restore(before);
 }
 
+/* ---- cores that others want ---- */
+
+static double seconds(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Those that lost their cores rest, and the places of the others come first. */
+static void shrink(Team *team, double begin)
+{
+    const double now = seconds(CLOCK_MONOTONIC);
+    double most = 0;
+    int active = team->active;
+    for (int i = team->active; i-- > 0;) {
+        const double lost = team->lost[i];
+        if (lost < LOST_SECONDS || lost < LOST_SHARE * (now - begin)) continue;
+        if (lost > most) most = lost;
+        const int place = team->place[i];
+        team->place[i] = team->place[--active];
+        team->place[active] = place;
+    }
+    if (active == team->active) return;
+    const bool again = begin - team->until < team->rest;
+    team->rest = again ? 2 * team->rest : REST_LEAST * most;
+    if (team->rest > REST_MOST * most) team->rest = REST_MOST * most;
+    team->until = now + team->rest;
+    team->active = active > 0 ? active : 1;
+}
+
 /* Calls region->work in each worker. Inside a region of OpenMP, serially in the caller:
  * more threads would only take turns on the same cores. */
 static void region_run(Team *team, const Region *region)
 {
-    if (team->threads == 1 || omp_in_parallel()) {
+    if (region->threads == 1 || omp_in_parallel()) {
         work_flushed(region, 0);
         return;
     }
-#pragma omp parallel num_threads(team->threads)
+    const double begin = seconds(CLOCK_MONOTONIC);
+#pragma omp parallel num_threads(region->threads)
     {
         const int worker = omp_get_thread_num();
-        if (team->machine) machine_bind(team->machine, worker);
+        const double had = seconds(CLOCK_THREAD_CPUTIME_ID);
+        if (team->machine) machine_bind(team->machine, team->place[worker]);
         work_flushed(region, worker);
-        if (team->machine) machine_unbind(team->machine, worker);
+        if (team->machine) machine_unbind(team->machine, team->place[worker]);
+        team->lost[worker] = (seconds(CLOCK_MONOTONIC) - begin) -
+                             (seconds(CLOCK_THREAD_CPUTIME_ID) - had);
     }
 }
 
@@ -69,10 +121,19 @@ static void work_tiles(const Region *region, int worker)
 
 void team_run(Team *team, TileList *list)
 {
-    tiles_start(list, team->threads);
+    const double begin = seconds(CLOCK_MONOTONIC);
+    if (team->active < team->threads && begin >= team->until) {
+        team->active = team->threads;
+        team->until = begin;
+    }
+    tiles_start(list, team->active);
     for (const Watch *w = team->watch; w; w = w->next)
         if (w->start) w->start(w->context, list);
-    region_run(team, &(Region){.work = work_tiles, .list = list, .watch = team->watch});
+    region_run(team, &(Region){.work = work_tiles,
+                               .threads = team->active,
+                               .list = list,
+                               .watch = team->watch});
+    if (team->shrinks && team->active > 1) shrink(team, begin);
     for (const Watch *w = team->watch; w; w = w->next)
         if (w->stop) w->stop(w->context);
 }
@@ -135,6 +196,7 @@ void weft_team_each(WeftTeam *team, int jobs, void (*job)(void *context, int i),
 {
     atomic_int next = 0;
     region_run(team, &(Region){.work = work_jobs,
+                               .threads = team->threads,
                                .job = job,
                                .context = context,
                                .jobs = jobs,
@@ -189,19 +251,30 @@ static bool wants_binding(const Machine *machine, int threads)
            !getenv("OMP_PROC_BIND") && !getenv("GOMP_CPU_AFFINITY");
 }
 
-static bool team_place(Team *team, Error *err)
+/* The machine stays open only for a team that is bound to it. */
+static bool find_threads(Team *team, int threads, Error *err)
 {
-    Machine *machine;
-    if (team->threads == 1) return true; /* runs where its caller runs */
-    if (!machine_open(NULL, &machine, err)) return false;
-    if (team->threads == 0) { /* OpenMP knows the affinity before its own binding */
-        const int usable = machine_usable(machine), allowed = omp_get_num_procs();
-        team->threads = usable < allowed ? usable : allowed;
+    team->threads = team->active = threads;
+    if (threads == 1) return true; /* runs where its caller runs */
+    if (!machine_open(NULL, &team->machine, err)) return false;
+    const int usable = machine_usable(team->machine);
+    if (threads == 0) { /* OpenMP knows the affinity before its own binding */
+        const int allowed = omp_get_num_procs();
+        team->threads = team->active = usable < allowed ? usable : allowed;
     }
-    if (wants_binding(machine, team->threads))
-        team->machine = machine;
-    else
-        machine_close(machine);
+    team->shrinks = team->threads <= usable;
+    if (wants_binding(team->machine, team->threads)) return true;
+    machine_close(team->machine);
+    team->machine = NULL;
+    return true;
+}
+
+static bool find_places(Team *team, Error *err)
+{
+    team->place = calloc((size_t)team->threads, sizeof *team->place);
+    team->lost = calloc((size_t)team->threads, sizeof *team->lost);
+    if (!team->place || !team->lost) return error(err, "out of memory for a team");
+    for (int i = 0; i < team->threads; i++) team->place[i] = i;
     return true;
 }
 
@@ -211,9 +284,8 @@ bool weft_team_open(int threads, WeftTeam **team, WeftError *err)
     if (!check_threads(threads, err) || !choose_isa(err)) return false;
     Team *const t = calloc(1, sizeof *t);
     if (!t) return error(err, "out of memory for a team");
-    t->threads = threads;
-    if (!team_place(t, err)) {
-        free(t);
+    if (!find_threads(t, threads, err) || !find_places(t, err)) {
+        weft_team_close(t);
         return false;
     }
     *team = t;
@@ -226,6 +298,8 @@ void weft_team_close(WeftTeam *team)
     (void)weft_team_trace(team, NULL, NULL);
     if (team->profile) (void)profile_close(team->profile, NULL, NULL);
     machine_close(team->machine);
+    free(team->place);
+    free(team->lost);
     free(team);
 }
 

@@ -41,8 +41,9 @@ int tiles_count(const TileList *list);
 bool tiles_named(TileList *list, const char *name); /* is there one of this name? */
 
 /* Runs all tiles; returns when all are done. Inside another team's region, or with one
- * thread, it runs serially in the caller. Denormals are flushed in every worker and the
- * caller's mode is restored. */
+ * thread, it runs serially in the caller. A team that has a core for each thread runs on
+ * fewer for a while when another process took one away. Denormals are flushed in every
+ * worker and the caller's mode is restored. */
 void team_run(Team *team, TileList *list);
 
 /* Flops a second of so many of its threads at the same time, in multiply-adds from
