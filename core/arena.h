@@ -4,7 +4,8 @@
 
 #define ARENA_ALIGN 64 /* bytes: a cache line, and the widest vector */
 
-/* An arena with no base only counts what is taken. Memory is zero when opened. */
+/* An arena with no base only counts what is taken. Memory is zero when opened; of a large
+ * one (2 MiB) the pages lie near the threads that use them first. */
 typedef struct Arena {
     char *base;
     size_t used, size; /* bytes */

@@ -4,6 +4,8 @@
 #include <criterion/criterion.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* What a _place function does: the same walk for counting and for filling. */
 typedef struct Thing {
@@ -76,6 +78,23 @@ Test(arena, large_blocks_are_zero_too)
     cr_assert(arena_open(&arena, bytes, NULL));
     const char *const at = ARENA_TAKE(&arena, char, bytes);
     for (size_t i = 0; i < bytes; i++) cr_assert(at[i] == 0);
+    arena_close(&arena);
+}
+
+Test(arena, pages_of_large_blocks_are_left_to_who_uses_them_first)
+{
+    enum { PAGES = 4096 };
+    static unsigned char here[PAGES];
+    Arena arena;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = PAGES * page;
+    cr_assert(arena_open(&arena, bytes, NULL));
+    char *const at = ARENA_TAKE(&arena, char, bytes);
+    cr_assert_eq((uintptr_t)at % ((size_t)2 << 20), 0, "huge pages fit");
+    cr_assert_eq(mincore(at, bytes, here), 0);
+    for (int i = 0; i < PAGES; i++) cr_assert_eq(here[i] & 1, 0, "page %d", i);
+    at[bytes - 1] = 1;
+    cr_assert_eq(mincore(at, bytes, here), 0);
+    cr_assert_eq(here[PAGES - 1] & 1, 1);
     arena_close(&arena);
 }
 

@@ -75,8 +75,10 @@ static bool make_ready(Training *t, Error *err)
     net->update.clip = t->train.clip_norm;
     net->update.loss = &t->pass->loss_sum;
     if (net->moments.optimizer == t->train.optimizer) return true;
-    memset(net->moments.first, 0, net->count * sizeof(float));
-    memset(net->moments.second, 0, net->count * sizeof(float));
+    if (net->clock.updates > net->moments.since) { /* else nobody has touched them */
+        memset(net->moments.first, 0, net->count * sizeof(float));
+        memset(net->moments.second, 0, net->count * sizeof(float));
+    }
     net->moments.optimizer = t->train.optimizer;
     net->moments.since = net->clock.updates;
     return true;
