@@ -44,6 +44,9 @@ typedef struct WeftTeam WeftTeam; /* threads placed on cores; used by one caller
 WEFT_API bool weft_team_open(int threads, WeftTeam **team, WeftError *err);
 WEFT_API void weft_team_close(WeftTeam *team);
 WEFT_API int weft_team_threads(const WeftTeam *team);
+/* Why the team has no more cores, as "the cgroup quota pays for 2 of 64 cores"; "" where it
+ * has a core for each thread that was asked for, or all there are. */
+WEFT_API const char *weft_team_note(const WeftTeam *team);
 
 /* The set in use, once a team is open: "scalar", "avx2", "avx512", "neon"; "scalar without
  * FMA", on a CPU that has none, may have bits of its own. */

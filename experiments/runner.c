@@ -578,6 +578,8 @@ static bool campaign_plan(Campaign *campaign, WeftTeam *team, WeftError *err)
 
 static Status campaign_run(Campaign *campaign, WeftTeam *team, WeftError *err)
 {
+    if (*weft_team_note(team))
+        progress_line("%d threads: %s", weft_team_threads(team), weft_team_note(team));
     progress_line("%d points, %d of them finished before; %d threads, %s",
                   campaign->points, campaign->points - campaign->pending,
                   weft_team_threads(team), weft_isa());

@@ -234,6 +234,8 @@ static Status run_net(Run *run, WeftTeam *team, WeftError *err)
     if (!run->data.note(&run->data, run->net, err) ||
         !saved_note(run->net, job->name, &job->settings, &job->data_options, err))
         return FAILED;
+    if (*weft_team_note(team))
+        progress_line("%d threads: %s", weft_team_threads(team), weft_team_note(team));
     progress_line("net: %zu parameters, %d threads, %s", weft_net_parameters(run->net),
                   weft_team_threads(team), weft_isa());
     if (run->data.baselines && !run->data.baselines(&run->data, err)) return FAILED;

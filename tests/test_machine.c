@@ -70,6 +70,38 @@ Test(machine, a_large_server_is_described_in_lines)
     cr_assert(strstr(text, "128 cores\n"), "%s", text);
 }
 
+Test(machine, cores_that_share_an_l3_are_a_domain)
+{
+    static const struct {
+        const char *description;
+        int domain;
+    } of[] = {{"package:1 l3:8 core:8 pu:1", 8},
+              {"package:2 l3:4 core:6 pu:2", 6},
+              {"numa:2 l3:1 l2:4 core:2 pu:2", 8},
+              {"package:2 core:28 pu:2", 28}, /* none: a package */
+              {"core:4 pu:2", 4},
+              {"l3:2 pu:3", 3}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        Machine *const m = machine(of[i].description);
+        cr_expect_eq(machine_domain(m), of[i].domain, "%s: %d", of[i].description,
+                     machine_domain(m));
+        machine_close(m);
+    }
+}
+
+Test(machine, caches_have_the_sizes_of_the_description)
+{
+    Machine *m = machine("package:1 l3:8(size=32MiB) l2:8(size=512KiB) core:1 pu:1");
+    cr_expect_eq(machine_cache(m, 3), 32 << 20);
+    cr_expect_eq(machine_cache(m, 2), 512 << 10);
+    cr_expect_eq(machine_cache(m, 1), 0);
+    machine_close(m);
+    m = machine("package:1 l3:8 L2:8(size=1MiB) core:1(indexes=0*1) pu:1");
+    cr_expect_eq(machine_cache(m, 3), 0, "made up: %zu", machine_cache(m, 3));
+    cr_expect_eq(machine_cache(m, 2), 1 << 20);
+    machine_close(m);
+}
+
 Test(machine, a_bad_description_is_an_error)
 {
     static const char *const bad[] = {"nonsense", "core:", "core:-1", "core:2 pu:0",
@@ -104,7 +136,16 @@ static int alone_on(int cpu)
     Machine *m;
     if (sched_setaffinity(0, sizeof one, &one) != 0) return 1;
     if (!machine_open(NULL, &m, NULL)) return 2;
-    return machine_cores(m) == 1 && machine_place(m, 0) == cpu ? 0 : 3;
+    char note[MACHINE_NOTE], expected[MACHINE_NOTE] = "";
+    const long present = sysconf(_SC_NPROCESSORS_ONLN);
+    if (present > 1)
+        snprintf(expected, sizeof expected,
+                 "affinity or cpuset leave 1 of %ld hardware threads", present);
+    machine_note(m, note);
+    if (!strstr(note, expected)) return 4;
+    return machine_cores(m) == 1 && machine_domain(m) == 1 && machine_place(m, 0) == cpu
+               ? 0
+               : 3;
 }
 
 Test(machine, affinity_is_respected)
@@ -236,4 +277,15 @@ Test(cores, the_quota_is_rounded_up)
     cr_assert_eq(quota_cores(7.5, 8), 8);
     cr_assert_eq(quota_cores(64, 8), 8);
     cr_assert_eq(quota_cores(1e18, 8), 8);
+}
+
+Test(cores, what_the_quota_leaves_is_told)
+{
+    char text[MACHINE_NOTE];
+    quota_note(1.5, 64, text, sizeof text);
+    cr_assert_str_eq(text, "the cgroup quota pays for 2 of 64 cores");
+    quota_note(0, 64, text, sizeof text);
+    cr_assert_str_eq(text, "");
+    quota_note(63.5, 64, text, sizeof text);
+    cr_assert_str_eq(text, "");
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TILES 300
 #define EDGES 4 /* at most, into each tile */
@@ -346,6 +347,11 @@ Test(team, takes_a_thread_for_each_usable_core)
     cr_assert(sched_setaffinity(0, sizeof one, &one) == 0);
     t = team(0);
     cr_assert_eq(weft_team_threads(t), 1);
+    if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
+        cr_assert(strstr(weft_team_note(t), "leave 1 of "), "%s", weft_team_note(t));
+    weft_team_close(t);
+    t = team(1);
+    cr_assert(strcmp(weft_team_note(t), "") == 0, "it has what was asked for");
     weft_team_close(t);
     weft_team_close(NULL);
 }

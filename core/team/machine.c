@@ -7,6 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CACHES 3
+
+static const hwloc_obj_type_t cache_types[CACHES] = {
+    HWLOC_OBJ_L1CACHE, HWLOC_OBJ_L2CACHE, HWLOC_OBJ_L3CACHE};
+
 /* Where a worker runs. */
 typedef struct Place {
     hwloc_obj_t pu;
@@ -17,8 +22,9 @@ struct Machine {
     hwloc_topology_t topology;
     bool here; /* not a described one */
     double quota;
-    int cores, pus;
-    Place *place; /* [pus], by worker */
+    int cores, pus, domain;
+    size_t cache[CACHES]; /* [level - 1]: bytes; 0: not known */
+    Place *place;         /* [pus], by worker */
 };
 
 /* ---- opening ---- */
@@ -65,14 +71,19 @@ static bool load(Machine *machine, const char *description, Error *err)
     return description || openmp_binds() || restrict_to_caller(machine, err);
 }
 
+/* Some virtual machines tell of no cores. */
+static hwloc_obj_type_t core_type(hwloc_topology_t t)
+{
+    return hwloc_get_nbobjs_by_type(t, HWLOC_OBJ_CORE) > 0 ? HWLOC_OBJ_CORE
+                                                           : HWLOC_OBJ_PU;
+}
+
 /* One hardware thread of each core in turn, then the second ones, and so on. */
 static bool take_places(Machine *machine, Error *err)
 {
     const hwloc_topology_t t = machine->topology;
     machine->pus = hwloc_get_nbobjs_by_type(t, HWLOC_OBJ_PU);
-    /* Some virtual machines tell of no cores. */
-    const bool cores = hwloc_get_nbobjs_by_type(t, HWLOC_OBJ_CORE) > 0;
-    const hwloc_obj_type_t type = cores ? HWLOC_OBJ_CORE : HWLOC_OBJ_PU;
+    const hwloc_obj_type_t type = core_type(t);
     machine->cores = hwloc_get_nbobjs_by_type(t, type);
     machine->place = calloc((size_t)machine->pus, sizeof *machine->place);
     if (!machine->place) return error(err, "out of memory for %d places", machine->pus);
@@ -90,6 +101,46 @@ static bool take_places(Machine *machine, Error *err)
     return true;
 }
 
+static int common_divisor(int a, int b)
+{
+    return b == 0 ? a : common_divisor(b, a % b);
+}
+
+static int find_domain(const Machine *machine)
+{
+    const hwloc_topology_t t = machine->topology;
+    const hwloc_obj_type_t types[] = {HWLOC_OBJ_L3CACHE, HWLOC_OBJ_PACKAGE,
+                                      HWLOC_OBJ_MACHINE};
+    int type = 0, domain = 0;
+    while (hwloc_get_nbobjs_by_type(t, types[type]) <= 0) type++;
+    for (int i = 0; i < hwloc_get_nbobjs_by_type(t, types[type]); i++) {
+        const hwloc_obj_t shared = hwloc_get_obj_by_type(t, types[type], (unsigned)i);
+        domain = common_divisor(domain, hwloc_get_nbobjs_inside_cpuset_by_type(
+                                            t, shared->cpuset, core_type(t)));
+    }
+    return domain;
+}
+
+/* hwloc makes up the size of a cache that is described without one. */
+static bool gives_size(const char *description, int level)
+{
+    const char name[] = {'l', (char)('0' + level), 0};
+    const char *const word = strcasestr(description, name);
+    if (!word) return false;
+    const char *const size = strstr(word, "size=");
+    return size && size < word + strcspn(word, " ");
+}
+
+static void find_caches(Machine *machine, const char *description)
+{
+    for (int i = 0; i < CACHES; i++) {
+        const hwloc_obj_t cache =
+            hwloc_get_obj_by_type(machine->topology, cache_types[i], 0);
+        if (cache && (!description || gives_size(description, i + 1)))
+            machine->cache[i] = (size_t)cache->attr->cache.size;
+    }
+}
+
 bool machine_open(const char *description, Machine **machine, Error *err)
 {
     Machine *const m = calloc(1, sizeof *m);
@@ -100,6 +151,8 @@ bool machine_open(const char *description, Machine **machine, Error *err)
         return false;
     }
     m->quota = m->here ? quota_read("") : 0;
+    m->domain = find_domain(m);
+    find_caches(m, description);
     *machine = m;
     return true;
 }
@@ -134,6 +187,28 @@ int machine_nodes(const Machine *machine)
 int machine_usable(const Machine *machine)
 {
     return quota_cores(machine->quota, machine->cores);
+}
+
+int machine_domain(const Machine *machine)
+{
+    return machine->domain;
+}
+
+size_t machine_cache(const Machine *machine, int level)
+{
+    assert(1 <= level && level <= CACHES);
+    return machine->cache[level - 1];
+}
+
+void machine_note(const Machine *machine, char text[MACHINE_NOTE])
+{
+    const long present = machine->here ? sysconf(_SC_NPROCESSORS_ONLN) : 0;
+    quota_note(machine->quota, machine->cores, text, MACHINE_NOTE);
+    const size_t length = strlen(text);
+    if (present > machine->pus)
+        snprintf(text + length, MACHINE_NOTE - length,
+                 "%saffinity or cpuset leave %d of %ld hardware threads",
+                 length ? "; " : "", machine->pus, present);
 }
 
 int machine_place(const Machine *machine, int worker)
@@ -196,15 +271,11 @@ static void write_caches(const Machine *machine, FILE *out)
 
 static void write_usable(const Machine *machine, FILE *out)
 {
+    char note[MACHINE_NOTE];
     const int usable = machine_usable(machine);
-    fprintf(out, "%-10s %d core%s", "usable", usable, plural(usable));
-    if (machine->quota > 0)
-        fprintf(out, "; the cgroup grants the time of %.4g", machine->quota);
-    const long present = machine->here ? sysconf(_SC_NPROCESSORS_ONLN) : 0;
-    if (present > machine->pus)
-        fprintf(out, "; affinity or cpuset leave %d of %ld hardware threads",
-                machine->pus, present);
-    fprintf(out, "\n");
+    machine_note(machine, note);
+    fprintf(out, "%-10s %d core%s%s%s\n", "usable", usable, plural(usable),
+            *note ? "; " : "", note);
 }
 
 void machine_write(const Machine *machine, FILE *out)

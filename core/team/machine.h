@@ -23,6 +23,21 @@ int machine_usable(const Machine *machine);
  * past the last. */
 int machine_place(const Machine *machine, int worker);
 
+/* Workers 0 .. domain - 1 share an L3 cache (where a machine has none, a package), so do
+ * the next as many, and so on: SMT aside, all that share it, or an even part of them where
+ * affinity has left caches with unlike numbers of cores. */
+int machine_domain(const Machine *machine);
+
+/* Bytes of one cache of level 1, 2 or 3;
+ * 0: there is none, or
+ * the description gives no size ("l3:8(size=32MiB)"). */
+size_t machine_cache(const Machine *machine, int level);
+
+/* Why fewer cores are usable than present, as "the cgroup quota pays for 2 of 64 cores";
+ * "" where all are. */
+#define MACHINE_NOTE 160
+void machine_note(const Machine *machine, char text[MACHINE_NOTE]);
+
 /* Moves the calling thread there, and back to where it was allowed before. */
 void machine_bind(Machine *machine, int worker);
 void machine_unbind(Machine *machine, int worker);
@@ -36,3 +51,6 @@ double quota_read(const char *root);
 
 /* cores, or the quota rounded up when that is less. */
 int quota_cores(double quota, int cores);
+
+/* What it leaves: "the cgroup quota pays for 2 of 64 cores", or "". */
+void quota_note(double quota, int cores, char *text, size_t size);

@@ -120,3 +120,11 @@ int quota_cores(double quota, int cores)
     const int paid = (int)ceil(quota);
     return paid < 1 ? 1 : paid;
 }
+
+void quota_note(double quota, int cores, char *text, size_t size)
+{
+    const int paid = quota_cores(quota, cores);
+    text[0] = 0;
+    if (paid < cores)
+        snprintf(text, size, "the cgroup quota pays for %d of %d cores", paid, cores);
+}

@@ -35,8 +35,9 @@ struct WeftTeam {
     int *place;       /* [threads]: where the machine has a worker, when bound */
     double *lost;     /* [threads]: seconds of the last run without a core */
     Machine *machine; /* NULL: threads are not bound */
-    Watch *watch;     /* the first of a list */
-    Trace *trace;     /* NULL: none; so are those below */
+    char note[MACHINE_NOTE];
+    Watch *watch; /* the first of a list */
+    Trace *trace; /* NULL: none; so are those below */
     Profile *profile;
 };
 
@@ -258,6 +259,7 @@ static bool find_threads(Team *team, int threads, Error *err)
     if (threads == 1) return true; /* runs where its caller runs */
     if (!machine_open(NULL, &team->machine, err)) return false;
     const int usable = machine_usable(team->machine);
+    if (threads == 0 || threads > usable) machine_note(team->machine, team->note);
     if (threads == 0) { /* OpenMP knows the affinity before its own binding */
         const int allowed = omp_get_num_procs();
         team->threads = team->active = usable < allowed ? usable : allowed;
@@ -306,6 +308,11 @@ void weft_team_close(WeftTeam *team)
 int weft_team_threads(const WeftTeam *team)
 {
     return team->threads;
+}
+
+const char *weft_team_note(const WeftTeam *team)
+{
+    return team->note;
 }
 
 const char *weft_isa(void)
