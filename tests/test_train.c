@@ -949,6 +949,12 @@ Test(train, bad_batches_are_refused)
     FAILS(weft_evaluate(net, &source, 0, 0, &score, &err), "1 batch");
     source.rows = 0;
     FAILS(weft_train(net, &settings, &source, NULL, NULL, &err), "0 rows");
+    source.rows = 3;
+    source.steps = 0;
+    FAILS(weft_train(net, &settings, &source, NULL, NULL, &err), "0 steps");
+    FAILS(weft_evaluate(net, &source, 0, 1, &score, &err), "0 steps");
+    const WeftBatch none = {.rows = 3, .symbol = &(int32_t){0}, .fresh = true};
+    FAILS(weft_predict(net, &none, &(float){0}, &err), "0 steps");
     source.rows = source.steps = 1 << 20;
     FAILS(weft_train(net, &settings, &source, NULL, NULL, &err), "2^30");
     weft_net_close(net);

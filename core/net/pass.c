@@ -203,9 +203,12 @@ bool pass_ready(WeftNet *net, Pass **pass, const PassShape *shape, Error *err)
     if (shape->T < 1 || shape->B < 1 || (int64_t)shape->T * shape->B > INT32_MAX / 2)
         return error(err, "a batch of %d steps and %d rows: 1 or more, 2^30 in all",
                      shape->T, shape->B);
-    if (*pass && same_shape(&(*pass)->shape, shape)) return true;
+    PassShape whole = *shape;
+    const int windows = pass_windows(shape);
+    if (whole.windows == 0 || whole.windows > windows) whole.windows = windows;
+    if (*pass && same_shape(&(*pass)->shape, &whole)) return true;
     Pass *made;
-    if (!pass_open(net, shape, &made, err) || !move_states(*pass, made, err)) {
+    if (!pass_open(net, &whole, &made, err) || !move_states(*pass, made, err)) {
         pass_close(made);
         return false;
     }

@@ -29,7 +29,7 @@ typedef struct PassShape {
     int chunk;   /* steps of the longest window, without those that lead it */
     int back;    /* steps that the gradient is carried back; at least chunk */
     int burn_in; /* steps that run before a chunk without gradient; 0 with back */
-    int windows; /* of an update, at most */
+    int windows; /* of an update, at most; 0: those of a batch */
     bool stale;  /* windows enter what net->stale has kept of their last visit */
 } PassShape;
 

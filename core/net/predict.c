@@ -15,19 +15,14 @@ static int window_steps(const WeftNet *net, int T)
 
 static bool use(WeftNet *net, Pass **pass, Purpose purpose, int T, int B, Error *err)
 {
-    const int chunk = window_steps(net, T);
-    const PassShape shape = {.purpose = purpose,
-                             .T = T,
-                             .B = B,
-                             .chunk = chunk,
-                             .windows = (T + chunk - 1) / chunk};
+    const PassShape shape = {
+        .purpose = purpose, .T = T, .B = B, .chunk = window_steps(net, T)};
     return pass_ready(net, pass, &shape, err);
 }
 
 static bool run_all(Pass *p, bool fresh, Error *err)
 {
-    const PassShape *const s = &p->shape;
-    return pass_run(p, 0, (s->T + s->chunk - 1) / s->chunk, fresh, err);
+    return pass_run(p, 0, p->shape.windows, fresh, err);
 }
 
 /* ---- scores ---- */

@@ -7,11 +7,11 @@
  * but not beyond the batch (Williams & Peng 1990). With `stale`, windows of an update
  * enter states of their last visit. */
 #include "../net/pass.h"
+#include "../clock.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct Training {
     WeftNet *net;
@@ -24,13 +24,6 @@ typedef struct Training {
     double loss, weight; /* since the last report */
     double began;        /* seconds */
 } Training;
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* ---- making ready ---- */
 
@@ -49,16 +42,14 @@ static bool make_ready(Training *t, Error *err)
 {
     WeftNet *const net = t->net;
     const int T = t->source->steps, cut = t->train.chunk;
-    const int chunk = cut && cut < T ? cut : T, count = (T + chunk - 1) / chunk;
-    const int most = t->train.chunks_per_update;
     const PassShape shape = {.purpose = PURPOSE_TRAIN,
                              .T = T,
                              .B = t->source->rows,
-                             .chunk = chunk,
+                             .chunk = cut && cut < T ? cut : T,
                              .back = t->train.back,
                              .burn_in = t->train.burn_in < T ? t->train.burn_in : T,
                              .stale = t->train.stale,
-                             .windows = most && most < count ? most : count};
+                             .windows = t->train.chunks_per_update};
     if (!pass_ready(net, &net->training, &shape, err)) return false;
     t->pass = net->training;
     take_carried(net, t->pass);
@@ -229,7 +220,7 @@ static bool report(Training *t)
     WeftProgress *const r = &t->report;
     r->update = t->net->clock.updates;
     r->loss = t->weight > 0 ? t->loss / t->weight : t->loss;
-    r->seconds = seconds_now() - t->began;
+    r->seconds = clock_seconds(CLOCK_MONOTONIC) - t->began;
     t->loss = t->weight = 0;
     return !t->progress || t->progress(t->context, r);
 }
@@ -263,6 +254,6 @@ bool weft_train(WeftNet *net, const WeftTrain *train, const WeftSource *source,
                   .progress = progress,
                   .context = context,
                   .report = {.finite = true},
-                  .began = seconds_now()};
+                  .began = clock_seconds(CLOCK_MONOTONIC)};
     return train_settle(train, &t.train, err) && make_ready(&t, err) && run(&t, err);
 }
