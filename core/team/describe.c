@@ -1,9 +1,9 @@
 /* describe.c: what weft knows of this machine, and what it measures of it. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../../simd/isa.h"
+#include "../clock.h"
 #include "machine.h"
 #include "team.h"
 
@@ -21,13 +21,6 @@ typedef struct Meter {
     double best; /* flops or bytes a second; 0: no memory */
 } Meter;
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static double work_peak(Meter *meter)
 {
     float sink[LANES_MAX];
@@ -44,11 +37,11 @@ static double work_copy(Meter *meter)
 
 static double rate(Meter *meter)
 {
-    const double begin = now();
+    const double begin = clock_seconds(CLOCK_MONOTONIC);
     double amount = 0, seconds;
     do {
         amount += meter->work(meter);
-        seconds = now() - begin;
+        seconds = clock_seconds(CLOCK_MONOTONIC) - begin;
     } while (seconds < RUN_SECONDS);
     return amount / seconds;
 }

@@ -6,6 +6,7 @@
 #include "profile.h"
 
 #include "../../simd/isa.h"
+#include "../clock.h"
 #include "counters.h"
 
 #include <assert.h>
@@ -13,7 +14,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define PHASES 32 /* names of tiles, at most */
 
@@ -51,13 +51,6 @@ struct Profile {
 };
 
 static atomic_flag profiling = ATOMIC_FLAG_INIT;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- watching ---- */
 
@@ -295,7 +288,7 @@ static bool find_peak(Table *t, Error *err)
 static bool profile_write(const Profile *p, FILE *out, Error *err)
 {
     const uint64_t ticks = isa_ticks() - p->ticks;
-    const double seconds = now() - p->seconds;
+    const double seconds = clock_seconds(CLOCK_MONOTONIC) - p->seconds;
     Table t = {
         .profile = p, .out = out, .tick = seconds / (double)ticks, .ticks = ticks};
     add_phases(&t);
@@ -351,7 +344,7 @@ bool profile_open(Team *team, Profile **profile, Error *err)
                        .context = p};
     team_watch(team, &p->watch);
     isa_time_products(true);
-    p->seconds = now();
+    p->seconds = clock_seconds(CLOCK_MONOTONIC);
     p->ticks = isa_ticks();
     *profile = p;
     return true;

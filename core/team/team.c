@@ -5,10 +5,10 @@
 #include <omp.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "../../simd/isa.h"
+#include "../clock.h"
 #include "machine.h"
 #include "profile.h"
 #include "tiles.h"
@@ -63,17 +63,10 @@ static void work_flushed(const Region *region, int worker)
 
 /* ---- cores that others want ---- */
 
-static double seconds(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* Those that lost their cores rest, and the places of the others come first. */
 static void shrink(Team *team, double begin)
 {
-    const double now = seconds(CLOCK_MONOTONIC);
+    const double now = clock_seconds(CLOCK_MONOTONIC);
     double most = 0;
     int active = team->active;
     for (int i = team->active; i-- > 0;) {
@@ -100,16 +93,16 @@ static void region_run(Team *team, const Region *region)
         work_flushed(region, 0);
         return;
     }
-    const double begin = seconds(CLOCK_MONOTONIC);
+    const double begin = clock_seconds(CLOCK_MONOTONIC);
 #pragma omp parallel num_threads(region->threads)
     {
         const int worker = omp_get_thread_num();
-        const double had = seconds(CLOCK_THREAD_CPUTIME_ID);
+        const double had = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
         if (team->machine) machine_bind(team->machine, team->place[worker]);
         work_flushed(region, worker);
         if (team->machine) machine_unbind(team->machine, team->place[worker]);
-        team->lost[worker] = (seconds(CLOCK_MONOTONIC) - begin) -
-                             (seconds(CLOCK_THREAD_CPUTIME_ID) - had);
+        team->lost[worker] = (clock_seconds(CLOCK_MONOTONIC) - begin) -
+                             (clock_seconds(CLOCK_THREAD_CPUTIME_ID) - had);
     }
 }
 
@@ -122,7 +115,7 @@ static void work_tiles(const Region *region, int worker)
 
 void team_run(Team *team, TileList *list)
 {
-    const double begin = seconds(CLOCK_MONOTONIC);
+    const double begin = clock_seconds(CLOCK_MONOTONIC);
     if (team->active < team->threads && begin >= team->until) {
         team->active = team->threads;
         team->until = begin;
