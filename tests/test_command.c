@@ -1,10 +1,8 @@
 /* test_command.c: the command as a user meets it: what it does, says and returns. */
-#include <criterion/criterion.h>
+#include "folder.h"
 
 #include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -13,24 +11,9 @@
 #define WEFT     BUILD_DIR "/weft"
 #define OUT_SIZE 65536
 
-static char folder[64];
 static char out[OUT_SIZE]; /* of the last call, both streams */
 
-/* ---- a folder of one's own, and calls in it ---- */
-
-static void open_folder(void)
-{
-    snprintf(folder, sizeof folder, "/tmp/weft-command-XXXXXX");
-    cr_assert(mkdtemp(folder));
-    cr_assert_eq(chdir(folder), 0);
-}
-
-static void close_folder(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    cr_assert_eq(system(command), 0);
-}
+/* ---- calls, in a folder of one's own ---- */
 
 TestSuite(command, .init = open_folder, .fini = close_folder, .timeout = 120);
 

@@ -1,34 +1,17 @@
 /* test_trace.c: what is seen of a team's threads is what they did, and changes nothing. */
+#include "folder.h"
 #include "net_rig.h"
 
 #include "../core/team/team.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define THREADS    2
 #define UPDATES    5
 #define TILES_MOST 512
 
-/* ---- a folder, and a training of two layers in it ---- */
-
-static char folder[64];
-
-static void open_folder(void)
-{
-    snprintf(folder, sizeof folder, "/tmp/weft-trace-XXXXXX");
-    cr_assert(mkdtemp(folder));
-    cr_assert_eq(chdir(folder), 0);
-}
-
-static void close_folder(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    cr_assert_eq(system(command), 0);
-}
+/* ---- a training of two layers, in a folder ---- */
 
 #define IN_FOLDER .init = open_folder, .fini = close_folder
 
