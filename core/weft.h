@@ -68,7 +68,7 @@ WEFT_API void weft_team_each(WeftTeam *team, int jobs, void (*job)(void *context
 WEFT_API bool weft_team_trace(WeftTeam *team, const char *path, WeftError *err);
 
 /* Measures from here on where the time of the threads goes: products, elementwise, update,
- * waiting, input, other; in which phases, and at what speed; cycles, instructions and cache
+ * waiting, input, other; and in which phases; cycles, instructions and cache
  * misses, where the system lets a process count its own. _end writes the tables (out NULL: does
  * not), 100 columns wide. One profile at a time in a process, and no net at work while it begins
  * or ends. */

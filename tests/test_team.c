@@ -250,8 +250,10 @@ Test(team, the_caller_keeps_its_affinity)
 
 /* ---- cores that others want ---- */
 
+enum { BOTH = 2 };
+
 typedef struct Core {
-    int loser;       /* worker that loses its core; -1: none */
+    int loser;       /* worker that loses its core; -1: none; BOTH */
     atomic_int met;  /* workers that came */
     double patience; /* seconds that each waits for the other */
 } Core;
@@ -262,7 +264,10 @@ static void run_on_core(const Tile *tile, int worker)
     const double end = now() + c->patience;
     add(&c->met, 1 << worker);
     while (add(&c->met, 0) != 3 && now() < end) continue;
-    if (worker == c->loser) nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    if (c->loser == BOTH) /* so long that what other processes do is little beside it */
+        nanosleep(&(struct timespec){.tv_nsec = 400000000}, NULL);
+    else if (worker == c->loser)
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
 }
 
 /* Whether both workers ran a tile. */
@@ -276,6 +281,18 @@ static bool both_run(Team *two, int loser, double patience)
     team_run(two, list);
     tiles_close(list);
     return core.met == 3;
+}
+
+/* As when the process is stopped, or its quota is spent. */
+Test(team, rests_no_worker_when_all_lose_their_cores)
+{
+    Team *const t = team(0);
+    const int cores = weft_team_threads(t);
+    weft_team_close(t);
+    Team *const two = team(2);
+    cr_expect(cores < 2 || both_run(two, BOTH, 10));
+    cr_expect(cores < 2 || both_run(two, -1, 0.5));
+    weft_team_close(two);
 }
 
 Test(team, does_without_a_worker_that_loses_its_core_for_a_while)

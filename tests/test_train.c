@@ -900,6 +900,33 @@ Test(train, loss_that_is_not_finite_is_a_result)
     rig_close(&rig);
 }
 
+static bool first_batches_fill(void *context, uint64_t index, WeftBatch *b,
+                               WeftError *err)
+{
+    if (index < 100) return spoilt_fill(context, index, b, err);
+    snprintf(err->text, sizeof err->text, "no such batch");
+    return false;
+}
+
+/* Nothing is measured of an epoch that has not ended: batches begin with 0. */
+Test(train, stale_states_that_are_not_finite_are_a_result)
+{
+    Rig rig;
+    WeftTeam *const team = rig_team(1);
+    WeftNet *net;
+    WeftProgress last;
+    rig_open(&rig, rnn_text, NULL, &dense);
+    Spoilt spoilt = {drawn_source(&rig.drawn, 8, 4), 0, 5};
+    const WeftSource source = {&spoilt, first_batches_fill, 8, 4, 3};
+    const WeftTrain settings = {.updates = 9, .chunk = 4, .stale = true};
+    MUST(weft_net_open(team, &rig.model, 1, &net, &err));
+    MUST(weft_train(net, &settings, &source, keep_report, &last, &err));
+    cr_expect(!last.finite && last.update == 0 && last.stale_epoch == 0);
+    weft_net_close(net);
+    weft_team_close(team);
+    rig_close(&rig);
+}
+
 /* ---- bad batches ---- */
 
 typedef enum Fault { SYMBOL, LABEL, LENGTH, WEIGHT, REFUSAL, NO_TARGETS } Fault;

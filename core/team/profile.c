@@ -331,10 +331,10 @@ bool profile_open(Team *team, Profile **profile, Error *err)
         return error(err, "a profile is being made; there is one at a time");
     Profile *const p = calloc(1, sizeof *p);
     if (p) p->threads = weft_team_threads(team);
-    if (!p || !profile_take(p, err)) {
+    if (p ? !profile_take(p, err) : !error(err, "out of memory for a profile")) {
         free(p);
         atomic_flag_clear(&profiling);
-        return p ? false : error(err, "out of memory for a profile");
+        return false;
     }
     p->team = team;
     p->watch = (Watch){.start = on_start,

@@ -63,14 +63,17 @@ static void work_flushed(const Region *region, int worker)
 
 /* ---- cores that others want ---- */
 
-/* Those that lost their cores rest, and the places of the others come first. */
+/* Those that lost their cores rest, and the places of the others come first. What all have
+ * lost is no core's fault: the process was stopped, or its quota is spent. */
 static void shrink(Team *team, double begin)
 {
     const double now = clock_seconds(CLOCK_MONOTONIC);
-    double most = 0;
+    double most = 0, all = team->lost[0];
     int active = team->active;
+    for (int i = 1; i < team->active; i++)
+        if (team->lost[i] < all) all = team->lost[i];
     for (int i = team->active; i-- > 0;) {
-        const double lost = team->lost[i];
+        const double lost = team->lost[i] - all;
         if (lost < LOST_SECONDS || lost < LOST_SHARE * (now - begin)) continue;
         if (lost > most) most = lost;
         const int place = team->place[i];
@@ -82,7 +85,7 @@ static void shrink(Team *team, double begin)
     team->rest = again ? 2 * team->rest : REST_LEAST * most;
     if (team->rest > REST_MOST * most) team->rest = REST_MOST * most;
     team->until = now + team->rest;
-    team->active = active > 0 ? active : 1;
+    team->active = active;
 }
 
 /* Calls region->work in each worker. Inside a region of OpenMP, serially in the caller:
@@ -123,6 +126,7 @@ void team_run(Team *team, TileList *list)
     tiles_start(list, team->active);
     for (const Watch *w = team->watch; w; w = w->next)
         if (w->start) w->start(w->context, list);
+    for (int i = 0; i < team->active; i++) team->lost[i] = 0; /* if no region is run */
     region_run(team, &(Region){.work = work_tiles,
                                .threads = team->active,
                                .list = list,

@@ -204,7 +204,9 @@ static bool measure(Training *t, Error *err)
     const Clock *const clock = &t->net->clock;
     const uint64_t epoch = t->source->epoch;
     Staleness staleness;
-    if (!t->train.stale || clock->offset != 0 || clock->batch % epoch != 0) return true;
+    if (!t->train.stale || !t->report.finite || clock->offset != 0 ||
+        clock->batch % epoch != 0)
+        return true;
     if (!stale_measure(t->net, &t->pass->shape, t->source, clock->batch - epoch,
                        &staleness, err))
         return false;
