@@ -258,16 +258,19 @@ typedef struct Core {
     double patience; /* seconds that each waits for the other */
 } Core;
 
+/* Who keeps its core works on it; so long that what other processes take is little
+ * beside what is lost here. */
 static void run_on_core(const Tile *tile, int worker)
 {
     Core *const c = tile->context;
-    const double end = now() + c->patience;
+    double end = now() + c->patience;
     add(&c->met, 1 << worker);
     while (add(&c->met, 0) != 3 && now() < end) continue;
-    if (c->loser == BOTH) /* so long that what other processes do is little beside it */
+    if (c->loser < 0) return;
+    if (worker == c->loser || c->loser == BOTH)
         nanosleep(&(struct timespec){.tv_nsec = 400000000}, NULL);
-    else if (worker == c->loser)
-        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    else
+        for (end = now() + 0.4; now() < end;) continue;
 }
 
 /* Whether both workers ran a tile. */
