@@ -1,0 +1,83 @@
+/* rates.c: the cost of kernels, by the rates of a machine. */
+#include "rates.h"
+
+#define L1_BYTES 32e3
+#define KEPT     0.75 /* of a cache, by what is meant to stay in it */
+
+const Rates rates_typical = {
+    .peak = 96e9,
+    .gradient = 80e9,
+    .pack = 0.1e-9,
+    .drop = 2e-9,
+    .optimizer = 1e-9,
+    .call = 20e-9,
+    .row = 2e-9,
+    .l2_bytes = 512 << 10,
+    .l3_bytes = 32 << 20,
+    .l2 = 80e9,
+    .l3 = 50e9,
+    .memory = 20e9,
+    .memory_all = 35e9,
+    .tile = 0.3e-6,
+    .wait = 0.2e-6,
+    .far_wait = 0.6e-6,
+    .round = 0.2e-6,
+    .product = {40e9, 48e9, 74e9, 82e9, 87e9, 88e9},
+    .map =
+        {
+            [MAP_copy] = 0.1e-9,
+        },
+};
+
+static const double product_rows[] = {
+#define ITEM(m) m,
+    PRODUCT_ROWS_LIST(ITEM)
+#undef ITEM
+};
+
+/* Seconds of a flop: between the rows that are known, in proportion to 1 / m. */
+static double product_flop(const Rates *r, double m)
+{
+    int i = 0;
+    while (i < PRODUCT_ROWS - 1 && product_rows[i + 1] < m) i++;
+    if (i == PRODUCT_ROWS - 1 || m <= product_rows[0]) return 1 / r->product[i];
+    const double low = 1 / product_rows[i], high = 1 / product_rows[i + 1];
+    const double part = (low - 1 / m) / (low - high);
+    return (1 - part) / r->product[i] + part / r->product[i + 1];
+}
+
+static double most(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+static double byte_from(const Rates *r, double resident)
+{
+    if (resident <= KEPT * L1_BYTES) return 0;
+    if (resident <= KEPT * r->l2_bytes) return 1 / r->l2;
+    return resident <= KEPT * r->l3_bytes ? 1 / r->l3 : 1 / r->memory;
+}
+
+Cost rates_product(const Rates *r, double m, double n, double k, double resident)
+{
+    const double flops = 2 * m * n * k;
+    const double weights = 4 * n * k * byte_from(r, resident);
+    return (Cost){r->call + most(flops * product_flop(r, m), weights), flops};
+}
+
+Cost rates_gradient(const Rates *r, double rows, double n, double k)
+{
+    const double flops = 2 * rows * n * k;
+    return (Cost){r->call + flops / r->gradient + rows * (n + k) * r->pack, flops};
+}
+
+Cost rates_map(const Rates *r, MapOp op, double rows, double n)
+{
+    return (Cost){r->call + rows * (r->row + n * r->map[op]), 0};
+}
+
+Cost rates_stream(const Rates *r, double bytes, double resident)
+{
+    if (resident <= KEPT * r->l2_bytes) return (Cost){0, 0};
+    return (Cost){bytes * byte_from(r, resident), 0};
+}

@@ -1,0 +1,70 @@
+/* rates.h: what work costs on one core of a machine, so that it can be told before it is
+ * done. A machine is data: measured (team/measure.c), read from a file, or typical. */
+#pragma once
+
+#include "error.h"
+#include "../simd/kernels.h"
+
+/* Rows of a product that rates are known for; between them, linear in the time a row. */
+#define PRODUCT_ROWS_LIST(X) X(1) X(2) X(4) X(8) X(16) X(64)
+#define ITEM(m)              +1
+enum { PRODUCT_ROWS = 0 PRODUCT_ROWS_LIST(ITEM) };
+#undef ITEM
+
+/* Each line: name, what it is. All above 0. */
+#define RATE_LIST(X)                                                                   \
+    X(peak, "flops a second of multiply-adds from registers")                          \
+    X(gradient, "flops a second of weight gradients, once packed")                     \
+    X(pack, "seconds an element that a kernel packs")                                  \
+    X(drop, "seconds a drawn element")                                                 \
+    X(optimizer, "seconds a parameter of Adam")                                        \
+    X(call, "seconds to call a kernel")                                                \
+    X(row, "seconds a row of an elementwise kernel")                                   \
+    X(l2_bytes, "bytes of a core's L2")                                                \
+    X(l3_bytes, "bytes of the L3 that a domain shares")                                \
+    X(l2, "bytes a second that a core reads from L2")                                  \
+    X(l3, "from L3")                                                                   \
+    X(memory, "from memory, a core alone")                                             \
+    X(memory_all, "from memory, all cores of a domain")                                \
+    X(tile, "seconds to take a tile and to finish it")                                 \
+    X(wait, "seconds from the end of a tile to the start of one that waited for it, "  \
+            "on another core of the same domain")                                      \
+    X(far_wait, "the same, on a core of another domain")                               \
+    X(round, "seconds that a gang waits for its last member at the end of a round")
+
+typedef struct Rates {
+#define ITEM(name, text) double name;
+    RATE_LIST(ITEM)
+#undef ITEM
+    double product[PRODUCT_ROWS]; /* flops a second, by rows; weights in L1 */
+    double map[MAP_COUNT];        /* seconds an element, in L1 */
+} Rates;
+
+/* Those of a Zen 3 core at 3 GHz with AVX2. */
+extern const Rates rates_typical;
+
+/* What some work takes: a core's seconds, and flops of products in them. */
+typedef struct Cost {
+    double seconds, flops;
+} Cost;
+
+static inline void cost_add(Cost *cost, Cost more)
+{
+    cost->seconds += more.seconds;
+    cost->flops += more.flops;
+}
+
+static inline Cost cost_times(Cost cost, double times)
+{
+    return (Cost){cost.seconds * times, cost.flops * times};
+}
+
+/* A product of m rows; the weights are read from wherever `resident` bytes, what is used
+ * again before they are, stay. */
+Cost rates_product(const Rates *rates, double m, double n, double k, double resident);
+/* rows of d [n] and x [k], packed, and their product. */
+Cost rates_gradient(const Rates *rates, double rows, double n, double k);
+Cost rates_map(const Rates *rates, MapOp op, double rows, double n);
+/* Reading or writing so many bytes that so many others pass before they are used again:
+ * nothing from L2. */
+Cost rates_stream(const Rates *rates, double bytes, double resident);
