@@ -1,0 +1,157 @@
+/* training.c: updates of a net on a team, alone and in turn with those of another. */
+#include "training.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../core/error.h"
+#include "measure.h"
+
+#define SECONDS 0.5 /* of a turn, at least */
+
+const TrainingShape training_shapes[TRAINING_SHAPES] = {
+    {.T = 1000, .B = 1, .I = 64, .H = 128, .layers = 1, .chunk = 100},
+    {.T = 1000, .B = 4, .I = 32, .H = 32, .layers = 1, .chunk = 100},
+    {.T = 1000, .B = 64, .I = 128, .H = 256, .layers = 1, .chunk = 100},
+};
+
+/* ---- opening ---- */
+
+static size_t input_count(const TrainingShape *s)
+{
+    return (size_t)s->T * (size_t)s->B * (size_t)s->I;
+}
+
+/* A copy: to draw anew would take as long as a small net does. */
+static bool fill(void *context, uint64_t index, WeftBatch *batch, WeftError *err)
+{
+    const Training *const t = context;
+    (void)index, (void)err;
+    memcpy(batch->x, t->x, input_count(&t->shape) * sizeof *t->x);
+    return true;
+}
+
+static bool draw_input(Training *t, WeftError *err)
+{
+    const size_t count = input_count(&t->shape);
+    t->x = malloc(count * sizeof *t->x);
+    if (!t->x) return error(err, "out of memory");
+    for (size_t i = 0; i < count; i++) t->x[i] = weft_random_uniform(1, 1, i) - 0.5f;
+    return true;
+}
+
+static bool open_net(Training *t, WeftError *err)
+{
+    const TrainingShape *const s = &t->shape;
+    WeftLayer *const layers = calloc((size_t)s->layers, sizeof *layers);
+    if (!layers) return error(err, "out of memory");
+    for (int i = 0; i < s->layers; i++)
+        layers[i] = (WeftLayer){.cell = t->cell, .hidden = s->H};
+    const WeftModel model = {.input = WEFT_DENSE,
+                             .inputs = s->I,
+                             .layers = layers,
+                             .layer_count = s->layers,
+                             .outputs = 1,
+                             .loss = WEFT_SQUARE,
+                             .vector = s->vector};
+    const bool opened = weft_net_open(t->team, &model, 1, &t->net, err);
+    free(layers);
+    return opened;
+}
+
+bool training_open(Training *t, const TrainingShape *s, WeftError *err)
+{
+    *t = (Training){
+        .shape = *s,
+        .source = {.context = t, .fill = fill, .steps = s->T, .rows = s->B},
+        .how = {.chunk = s->chunk},
+    };
+    if (weft_team_open(s->threads, &t->team, err) &&
+        weft_cell_open(s->cell, &t->cell, err) && draw_input(t, err) &&
+        open_net(t, err))
+        return true;
+    training_close(t);
+    return false;
+}
+
+void training_close(Training *t)
+{
+    weft_net_close(t->net);
+    weft_cell_close(t->cell);
+    weft_team_close(t->team);
+    free(t->x);
+    *t = (Training){0};
+}
+
+/* ---- running ---- */
+
+bool training_run(Training *t, double seconds, double *took, WeftError *err)
+{
+    const uint64_t before = t->how.updates;
+    const double begin = measure_now();
+    double all;
+    do {
+        t->how.updates++;
+        if (!weft_train(t->net, &t->how, &t->source, NULL, NULL, err)) return false;
+        all = measure_now() - begin;
+    } while (all < seconds);
+    *took = all / (double)(t->how.updates - before);
+    return true;
+}
+
+/* ---- in turn ---- */
+
+static bool turns(Training *one, Training *two, WeftError *err)
+{
+    for (int i = 0; i < TRAINING_TURNS; i++)
+        if (!training_run(one, SECONDS, &one->seconds[i], err) ||
+            !training_run(two, SECONDS, &two->seconds[i], err))
+            return false;
+    return true;
+}
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void sort(Training *t)
+{
+    qsort(t->seconds, TRAINING_TURNS, sizeof *t->seconds, ascending);
+}
+
+static bool open_on(const TrainingShape *s, int threads, Training *t, WeftError *err)
+{
+    TrainingShape on = *s;
+    on.threads = threads;
+    return training_open(t, &on, err);
+}
+
+/* Memory is touched before the first turn. */
+static bool run_both(Training *one, Training *two, WeftError *err)
+{
+    double unused;
+    return training_run(one, SECONDS / 5, &unused, err) &&
+           training_run(two, SECONDS / 5, &unused, err) && turns(one, two, err);
+}
+
+bool training_compare(const TrainingShape *s, Training *one, Training *two,
+                      WeftError *err)
+{
+    *two = (Training){0};
+    if (!open_on(s, 1, one, err) || !open_on(s, 2, two, err) ||
+        !run_both(one, two, err)) {
+        training_close(one);
+        training_close(two);
+        return false;
+    }
+    sort(one);
+    sort(two);
+    return true;
+}
+
+double training_median(const Training *t)
+{
+    return t->seconds[TRAINING_TURNS / 2];
+}
