@@ -12,10 +12,11 @@ extern "C" {
 
 #include "../simd/kernels.h"
 
-#define BENCH_LIST(X) X(kernels) X(map) X(train)
+#define BENCH_LIST(X) X(kernels) X(map) X(train) X(chunks)
 
 typedef struct Bench {
     const Kernels *set;          /* what runs */
+    int threads;                 /* that it runs on; 0: the caller's alone */
     bool (*open)(void *context); /* makes what run needs; false: no memory */
     void (*run)(void *context);
     void (*close)(void *context); /* frees it */
@@ -23,9 +24,10 @@ typedef struct Bench {
     double bytes;                 /* read and written; where there are no flops */
 } Bench;
 
-/* Times b->run. Its row has flops and bytes a second, as a share of the set's peak and of
- * what memcpy moves when it moves as many bytes. Name and *b are copied, the context
- * must last. */
+/* Times b->run. Its row has flops and bytes a second, as a share of the set's peak (times
+ * the threads) and of what memcpy moves when it moves as many bytes. Google Benchmark adds
+ * "/real_time" to the name where there are several threads. Name and *b are copied, the
+ * context must last. */
 void bench(const char *name, const Bench *b, void *context);
 
 /* The functions of the list, and a call of each. */

@@ -8,6 +8,11 @@ extern "C" {
 #include "measure.h"
 }
 
+static double peak(const Bench &b)
+{
+    return measure_peak(b.set) * (b.threads > 1 ? b.threads : 1);
+}
+
 static void time(benchmark::State &state, const Bench &b, void *context)
 {
     using clock = std::chrono::steady_clock;
@@ -17,7 +22,7 @@ static void time(benchmark::State &state, const Bench &b, void *context)
     const double rate = double(state.iterations()) / seconds.count();
     auto &row = state.counters;
     if (b.flops > 0) row["flops"] = b.flops * rate;
-    if (b.flops > 0) row["of_peak"] = b.flops * rate / measure_peak(b.set);
+    if (b.flops > 0) row["of_peak"] = b.flops * rate / peak(b);
     if (b.bytes > 0) row["bytes"] = b.bytes * rate;
     if (b.bytes > 0) row["of_copy"] = b.bytes * rate / measure_copy(b.bytes);
     if (b.tokens > 0) row["tokens"] = b.tokens * rate;
@@ -32,6 +37,7 @@ void bench(const char *name, const Bench *b, void *context)
     };
     auto *const row = benchmark::RegisterBenchmark(name, run);
     if (b->tokens > 0) row->Unit(benchmark::kMillisecond);
+    if (b->threads > 1) row->UseRealTime(); // else the caller's CPU time ends the run
 }
 
 int main(int argc, char **argv)
