@@ -4,31 +4,6 @@
 #define L1_BYTES 32e3
 #define KEPT     0.75 /* of a cache, by what is meant to stay in it */
 
-const Rates rates_typical = {
-    .peak = 96e9,
-    .gradient = 80e9,
-    .pack = 0.1e-9,
-    .drop = 2e-9,
-    .optimizer = 1e-9,
-    .call = 20e-9,
-    .row = 2e-9,
-    .l2_bytes = 512 << 10,
-    .l3_bytes = 32 << 20,
-    .l2 = 80e9,
-    .l3 = 50e9,
-    .memory = 20e9,
-    .memory_all = 35e9,
-    .tile = 0.3e-6,
-    .wait = 0.2e-6,
-    .far_wait = 0.6e-6,
-    .round = 0.2e-6,
-    .product = {40e9, 48e9, 74e9, 82e9, 87e9, 88e9},
-    .map =
-        {
-            [MAP_copy] = 0.1e-9,
-        },
-};
-
 static const double product_rows[] = {
 #define ITEM(m) m,
     PRODUCT_ROWS_LIST(ITEM)

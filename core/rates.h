@@ -7,8 +7,8 @@
 
 /* Rows of a product that rates are known for; between them, linear in the time a row. */
 #define PRODUCT_ROWS_LIST(X) X(1) X(2) X(4) X(8) X(16) X(64)
-#define ITEM(m)              +1
-enum { PRODUCT_ROWS = 0 PRODUCT_ROWS_LIST(ITEM) };
+#define ITEM(m)              PRODUCT_##m,
+enum { PRODUCT_ROWS_LIST(ITEM) PRODUCT_ROWS };
 #undef ITEM
 
 /* Each line: name, what it is. All above 0. */
@@ -23,9 +23,9 @@ enum { PRODUCT_ROWS = 0 PRODUCT_ROWS_LIST(ITEM) };
     X(l2_bytes, "bytes of a core's L2")                                                \
     X(l3_bytes, "bytes of the L3 that a domain shares")                                \
     X(l2, "bytes a second that a core reads from L2")                                  \
-    X(l3, "from L3")                                                                   \
-    X(memory, "from memory, a core alone")                                             \
-    X(memory_all, "from memory, all cores of a domain")                                \
+    X(l3, "bytes a second from L3")                                                    \
+    X(memory, "bytes a second from memory, a core alone")                              \
+    X(memory_all, "bytes a second from memory, a core while all cores read")           \
     X(tile, "seconds to take a tile and to finish it")                                 \
     X(wait, "seconds from the end of a tile to the start of one that waited for it, "  \
             "on another core of the same domain")                                      \
@@ -40,8 +40,14 @@ typedef struct Rates {
     double map[MAP_COUNT];        /* seconds an element, in L1 */
 } Rates;
 
-/* Those of a Zen 3 core at 3 GHz with AVX2. */
+/* Those of a Zen 3 core at 3 GHz with AVX2: bench/machines/zen3.rates, at build time. */
 extern const Rates rates_typical;
+
+/* Text: a line for each rate, its name and its value; # begins a comment. Names are those of
+ * the lists: `peak`, `product/m:4`, `map/tanh`. Every rate is there once, above 0. */
+bool rates_read(const char *path, Rates *rates, Error *err);
+/* What is read back to the same numbers, with comments that say what they are. */
+bool rates_write(const Rates *rates, FILE *out, Error *err);
 
 /* What some work takes: a core's seconds, and flops of products in them. */
 typedef struct Cost {
