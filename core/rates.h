@@ -46,6 +46,9 @@ extern const Rates rates_typical;
 /* Text: a line for each rate, its name and its value; # begins a comment. Names are those of
  * the lists: `peak`, `product/m:4`, `map/tanh`. Every rate is there once, above 0. */
 bool rates_read(const char *path, Rates *rates, Error *err);
+/* The same of text [length], which ends with a NUL and is cut up; origin names it. */
+bool rates_parse(const char *origin, char *text, size_t length, Rates *rates,
+                 Error *err);
 /* What is read back to the same numbers, with comments that say what they are. */
 bool rates_write(const Rates *rates, FILE *out, Error *err);
 

@@ -38,7 +38,7 @@ static double *value_of(Rates *rates, int i)
 /* ---- reading ---- */
 
 typedef struct Reader {
-    const char *path;
+    const char *origin;
     int line;
     char *rest;        /* of the text */
     int seen[ENTRIES]; /* lines; 0: none yet */
@@ -62,7 +62,7 @@ static bool unknown(const Reader *r, const char *name, Error *err)
     const char *names[ENTRIES + 1] = {0};
     char hint[96];
     for (int i = 0; i < ENTRIES; i++) names[i] = entry[i].name;
-    return error(err, "%s: line %d: \"%.60s\" is no rate%s", r->path, r->line, name,
+    return error(err, "%s: line %d: \"%.60s\" is no rate%s", r->origin, r->line, name,
                  nearest_hint(name, names, hint));
 }
 
@@ -75,7 +75,7 @@ static bool read_value(const Reader *r, const char *name, const char *word,
     if (length > 0 && !word[length] && !*end && isfinite(*value) && *value > 0)
         return true;
     return error(err, "%s: line %d: %s is \"%.60s\": expected a number above 0",
-                 r->path, r->line, name, word);
+                 r->origin, r->line, name, word);
 }
 
 static bool read_line(Reader *r, char *line, Error *err)
@@ -88,10 +88,10 @@ static bool read_line(Reader *r, char *line, Error *err)
     while (i < ENTRIES && strcmp(name, entry[i].name) != 0) i++;
     if (i == ENTRIES) return unknown(r, name, err);
     if (r->seen[i])
-        return error(err, "%s: line %d: %s was given in line %d", r->path, r->line,
+        return error(err, "%s: line %d: %s was given in line %d", r->origin, r->line,
                      name, r->seen[i]);
     if (*more)
-        return error(err, "%s: line %d: \"%.60s\" after the value of %s", r->path,
+        return error(err, "%s: line %d: \"%.60s\" after the value of %s", r->origin,
                      r->line, more, name);
     r->seen[i] = r->line;
     return read_value(r, name, value, value_of(&r->rates, i), err);
@@ -108,25 +108,33 @@ static bool read_all(Reader *r, char *text, Error *err)
     }
     for (int i = 0; i < ENTRIES; i++)
         if (!r->seen[i])
-            return error(err, "%s: %d lines without %s, %s", r->path, r->line,
+            return error(err, "%s: %d lines without %s, %s", r->origin, r->line,
                          entry[i].name, entry[i].text);
     return true;
+}
+
+bool rates_parse(const char *origin, char *text, size_t length, Rates *rates,
+                 Error *err)
+{
+    Reader r = {.origin = origin};
+    if (strlen(text) != length)
+        return error(err, "%s: byte %zu is zero: this is no text", origin,
+                     strlen(text));
+    r.plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (!r.plain) return error(err, "%s: out of memory", origin);
+    const bool good = read_all(&r, text, err);
+    freelocale(r.plain);
+    if (good) *rates = r.rates;
+    return good;
 }
 
 bool rates_read(const char *path, Rates *rates, Error *err)
 {
     char *text;
     size_t length;
-    Reader r = {.path = path};
     if (!file_read(path, &text, &length, err)) return false;
-    r.plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    bool good = r.plain || error(err, "%s: out of memory", path);
-    if (good && strlen(text) != length)
-        good = error(err, "%s: byte %zu is zero: this is no text", path, strlen(text));
-    good = good && read_all(&r, text, err);
-    if (r.plain) freelocale(r.plain);
+    const bool good = rates_parse(path, text, length, rates, err);
     free(text);
-    if (good) *rates = r.rates;
     return good;
 }
 

@@ -80,6 +80,11 @@ WEFT_API bool weft_team_profile_end(WeftTeam *team, FILE *out, WeftError *err);
  * independent chains) and the memory bandwidth in GB/s, of one thread and of all. */
 WEFT_API bool weft_machine_describe(FILE *out, bool measure, WeftError *err);
 
+/* Measures what work costs on this machine, with the team's threads and the instruction set in
+ * use, in some two seconds, and writes the file: a rate in each line, with what it is. Best on
+ * an idle machine. Written beside, synced, renamed. */
+WEFT_API bool weft_machine_rates(WeftTeam *team, const char *path, WeftError *err);
+
 /* ---- random numbers: functions of (seed, stream, index), Philox 4x32-10 ---------------- */
 
 WEFT_API uint32_t weft_random_bits(uint64_t seed, uint64_t stream, uint64_t index);

@@ -76,21 +76,42 @@ static Status check_run(const Verb *verb, int argc, char **argv, WeftError *err)
 
 typedef struct Measure {
     bool quick;
+    const char *rates;
 } Measure;
 
+#define FIELD(name) offsetof(Measure, name)
+// clang-format off
 static const Option machine_options[] = {
-    {"quick", NULL, "measure nothing", &option_switch, offsetof(Measure, quick), 0, 0,
-     NULL},
+    {"quick", NULL, "measure nothing", &option_switch, FIELD(quick), 0, 0, NULL},
+    {"rates", "FILE", "measure instead what work costs here, and write it there", &option_text, FIELD(rates), 0, 0, NULL},
     {0},
 };
+// clang-format on
+#undef FIELD
+
+static bool rates_put(const char *path, WeftError *err)
+{
+    WeftTeam *team;
+    if (!weft_team_open(0, &team, err)) return false;
+    const bool good = weft_machine_rates(team, path, err);
+    weft_team_close(team);
+    if (good) printf("%-10s %s\n", "rates", path);
+    return good;
+}
 
 static Status machine_run(const Verb *verb, int argc, char **argv, WeftError *err)
 {
-    Measure measure = {false};
+    Measure measure = {false, NULL};
     const OptionGroup groups[] = {{"Options", machine_options, &measure}, {0}};
     Call call;
     if (!verb_call(verb, groups, argc, argv, &call, err)) return call.status;
-    return weft_machine_describe(stdout, !measure.quick, err) ? DONE : FAILED;
+    if (measure.quick && measure.rates) {
+        fail(err, "--quick measures nothing, and --rates does: one of them");
+        return BAD_CALL;
+    }
+    const bool describe_only = measure.quick || measure.rates;
+    if (!weft_machine_describe(stdout, !describe_only, err)) return FAILED;
+    return !measure.rates || rates_put(measure.rates, err) ? DONE : FAILED;
 }
 
 const Verb cells_verb = {

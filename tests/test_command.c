@@ -141,6 +141,15 @@ Test(command, help_lists_every_option)
     }
 }
 
+Test(command, machine_writes_what_work_costs_here)
+{
+    expect_call(0, "rates      here.rates", "weft machine --rates here.rates");
+    expect_call(0, "# Rates of a machine, measured by weft ", "cat here.rates");
+    expect_call(0, "seconds an element, in L1: tanh a", "grep ^map/tanh here.rates");
+    expect_call(1, "no/here.rates", "weft machine --rates no/here.rates");
+    expect_call(2, "one of them", "weft machine --quick --rates again.rates");
+}
+
 Test(command, bad_calls_return_2_and_name_the_nearest)
 {
     expect_call(2, "expected a verb", "weft");

@@ -23,6 +23,7 @@ Test(misuse, of_teams_and_cells_is_an_error)
     expect_refused(weft_cell_parse("mine", NULL, 0, &cell, &err), "a text");
     expect_refused(weft_cell_parse(NULL, "", 0, &cell, &err), "an origin");
     expect_refused(weft_cell_parse("mine", "", 0, NULL, &err), "a place for");
+    expect_refused(weft_machine_rates(NULL, "x", &err), "needs a team");
     expect_refused(weft_cell_set(NULL, "d", 1, &err), "needs a cell");
     expect_refused(weft_cell_describe(NULL, 2, 2, stderr, &err), "needs a cell");
     expect_refused(weft_cell_check(NULL, 2, 2, 1, stderr, &err), "needs a cell");

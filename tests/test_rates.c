@@ -176,6 +176,18 @@ Test(rates, this_machine_is_measured)
     weft_team_close(team);
 }
 
+Test(rates_file, what_is_measured_here_can_be_read)
+{
+    Team *const team = open_team(0);
+    Rates r;
+    Error err;
+    cr_assert(weft_machine_rates(team, "here.rates", &err), "%s", err.text);
+    cr_assert(rates_read("here.rates", &r, &err), "%s", err.text);
+    cr_expect(!weft_machine_rates(team, "no/here.rates", &err));
+    cr_expect(strstr(err.text, "no/here.rates"), "%s", err.text);
+    weft_team_close(team);
+}
+
 Test(rates, waits_of_threads_that_are_not_there_are_typical)
 {
     Team *const team = open_team(1);

@@ -9,6 +9,7 @@
 
 #include "../../simd/isa.h"
 #include "../clock.h"
+#include "../data/file.h"
 #include "machine.h"
 #include "probe.h"
 #include "wait.h"
@@ -280,4 +281,27 @@ bool rates_measure(Team *team, Rates *rates, Error *err)
         return false;
     *rates = r;
     return true;
+}
+
+/* ---- as a file ---- */
+
+typedef struct Measured {
+    Rates rates;
+    int threads;
+} Measured;
+
+static bool write_measured(void *context, FILE *out, Error *err)
+{
+    const Measured *const m = context;
+    fprintf(out, "# Rates of a machine, measured by weft %s with %s on %d thread%s.\n",
+            weft_version(), weft_isa(), m->threads, m->threads == 1 ? "" : "s");
+    return rates_write(&m->rates, out, err);
+}
+
+bool weft_machine_rates(WeftTeam *team, const char *path, WeftError *err)
+{
+    if (!team || !path) return error(err, "weft_machine_rates needs a team and a path");
+    Measured m = {.threads = weft_team_threads(team)};
+    return rates_measure(team, &m.rates, err) &&
+           file_write(path, write_measured, &m, err);
 }
