@@ -360,3 +360,43 @@ Test(step, symbols_are_for_products_only)
     graph_close(&graph);
     cell_close(cell);
 }
+
+/* Parts of the weight gradients have all rows, each once. */
+Test(step, parts_of_gradients_share_all_rows)
+{
+    for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
+        Rig rig;
+        rig_open(&rig, texts[t], false, true);
+        const Program *const p = rig.step.program;
+        for (int parts = 1; parts < 9; parts++)
+            for (int i = 0; i < p->gradients; i++) {
+                const int param = p->gradient[i].param;
+                cr_expect_eq(program_row(p, param, 0, parts), 0);
+                cr_expect_eq(program_row(p, param, parts, parts), p->cut[param].rows);
+                for (int part = 0; part < parts; part++)
+                    cr_expect(program_row(p, param, part, parts) <=
+                              program_row(p, param, part + 1, parts));
+            }
+        rig_close(&rig);
+    }
+}
+
+/* Neither of two parts has more than a line or two over the other. */
+Test(step, parts_of_gradients_have_as_much_work)
+{
+    Rig rig;
+    rig_open(&rig, gru, false, true);
+    const Program *const p = rig.step.program;
+    int64_t work[2] = {0}, line = 0;
+    for (int part = 0; part < 2; part++)
+        for (int i = 0; i < p->gradients; i++) {
+            const GradientJob *const j = &p->gradient[i];
+            const int rows = program_row(p, j->param, part + 1, 2) -
+                             program_row(p, j->param, part, 2);
+            work[part] += (int64_t)rows * j->G * j->K;
+            if (p->cut[j->param].line > line) line = p->cut[j->param].line;
+        }
+    cr_expect(work[0] - work[1] <= 2 * line && work[1] - work[0] <= 2 * line,
+              "%ld and %ld, lines of %ld", (long)work[0], (long)work[1], (long)line);
+    rig_close(&rig);
+}

@@ -574,6 +574,11 @@ static void emit_groups(Lowering *l)
     }
 }
 
+static int lines_of(int rows)
+{
+    return (rows + LANES_MAX - 1) / LANES_MAX;
+}
+
 static void emit_gradients(Lowering *l)
 {
     Program *const p = l->program;
@@ -595,13 +600,52 @@ static void emit_gradients(Lowering *l)
             job.K = (int)columns / job.G;
             job.table = l->symbols && l->list.line[x].node.op == OP_INPUT;
         }
-        for (int other = 0; other < i; other++) {
-            GradientJob *const same = &p->gradient[other];
-            if (same->param == job.param && same->R != job.R)
-                same->alone = job.alone = true;
-        }
         p->gradient[p->gradients++] = job;
     }
+}
+
+/* Work of a parameter's jobs, and of a state that starts with it. */
+static int64_t cut_rows(const Program *p, int param, Cut *cut)
+{
+    int64_t work = 0;
+    for (int i = 0; i < p->gradients; i++) {
+        const GradientJob *const j = &p->gradient[i];
+        if (j->param != param) continue;
+        cut->lines = cut->rows && cut->rows != j->R ? 1 : lines_of(j->R);
+        cut->rows = j->R;
+        work += (int64_t)j->G * j->R * (j->table ? 1 : j->K);
+    }
+    for (int s = 0; s < p->states; s++) {
+        if (p->state[s].start_param != param) continue;
+        const int n = shape_count(&p->state[s].shape);
+        cut->lines = cut->rows && cut->rows != n ? 1 : lines_of(n);
+        cut->rows = n;
+        work += n;
+    }
+    return work;
+}
+
+static void cut_gradients(Program *p)
+{
+    int64_t at = 0;
+    for (int i = 0; i < p->params; i++) {
+        Cut *const cut = &p->cut[i];
+        const int64_t work = cut_rows(p, i, cut);
+        cut->at = at;
+        if (cut->lines) cut->line = (work + cut->lines - 1) / cut->lines;
+        at += cut->lines * cut->line;
+    }
+    p->cut[p->params].at = at;
+}
+
+int program_row(const Program *p, int param, int part, int parts)
+{
+    const Cut *const cut = &p->cut[param];
+    const int64_t before = p->cut[p->params].at * part / parts - cut->at;
+    if (before <= 0 || !cut->lines) return 0;
+    const int64_t line = (before + cut->line - 1) / cut->line;
+    const int64_t row = cut->lines == 1 ? cut->rows : line * LANES_MAX;
+    return row < cut->rows ? (int)row : cut->rows;
 }
 
 /* ---- the account, for users ---- */
@@ -668,7 +712,8 @@ static bool copy_declarations(const Graph *g, Program *p)
     p->param = calloc((size_t)g->params + 1, sizeof *p->param);
     p->param_offset = calloc((size_t)g->params + 1, sizeof *p->param_offset);
     p->state = calloc((size_t)g->states + 1, sizeof *p->state);
-    if (!p->param || !p->param_offset || !p->state) return false;
+    p->cut = calloc((size_t)g->params + 1, sizeof *p->cut);
+    if (!p->param || !p->param_offset || !p->state || !p->cut) return false;
     for (int i = 0; i < g->params; i++) {
         p->param[i] = g->param[i];
         p->param_offset[i] = p->param_floats;
@@ -734,6 +779,7 @@ static bool fill(Lowering *l, Error *err)
     index_groups(p);
     find_joined(p);
     emit_gradients(l);
+    cut_gradients(p);
     find_graph_phases(l);
     free(holders);
     return !l->symbols || check_symbols(l, err);
@@ -759,9 +805,9 @@ bool lower(const Graph *graph, bool training, bool dinput, bool symbols, bool wi
 void program_close(Program *p)
 {
     if (!p) return;
-    void *const owned[] = {p->param,    p->param_offset, p->state, p->value,
-                           p->number,   p->instr,        p->group, p->pack,
-                           p->gradient, p->buffer,       p->strip, p->phase};
+    void *const owned[] = {p->param, p->param_offset, p->state, p->value,    p->number,
+                           p->instr, p->group,        p->pack,  p->gradient, p->buffer,
+                           p->strip, p->phase,        p->cut};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     free(p);
 }

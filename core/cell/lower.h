@@ -98,8 +98,16 @@ typedef struct GradientJob {
     int d, x; /* values; x -1: bias */
     int G, R, K;
     bool table; /* x is symbols */
-    bool alone; /* another job cuts the same dM into other rows: it is not cut */
 } GradientJob;
+
+/* How the gradient of a parameter is cut for several workers: into lines of its rows, which
+ * come one after the other with those of all parameters. */
+typedef struct Cut {
+    int64_t at; /* multiply-adds, a row of the mini-batch, of parameters before this */
+    int64_t line; /* of one of its lines */
+    int lines;    /* 1 where jobs have unlike rows */
+    int rows;
+} Cut;
 
 typedef struct Program {
     int input, hidden, outputs;
@@ -122,6 +130,7 @@ typedef struct Program {
     int packs;
     GradientJob *gradient;
     int gradients;
+    Cut *cut;    /* [params + 1]; the last begins where all end */
     int *buffer; /* PLACE_CHUNK: floats a row */
     int buffers;
     Strip *strip; /* PLACE_STRIP */
@@ -141,6 +150,10 @@ typedef struct Program {
 bool lower(const Graph *graph, bool training, bool dinput, bool symbols, bool wide,
            Program **program, Error *err);
 void program_close(Program *program);
+
+/* The first row of a parameter's gradient that part or a later one has; part = parts: all
+ * rows. Parts have about the same work, and most have one operand. */
+int program_row(const Program *program, int param, int part, int parts);
 
 /* Floats kept for a row and step: states and buffers. */
 size_t program_kept(const Program *program);
