@@ -59,6 +59,28 @@ static bool open_net(Training *t, WeftError *err)
     return opened;
 }
 
+/* ---- time in runs ---- */
+
+static void on_start(void *context, TileList *list)
+{
+    Training *const t = context;
+    (void)list;
+    t->began = measure_now();
+}
+
+static void on_tile(void *context, const Tile *tile, int worker)
+{
+    (void)context, (void)tile, (void)worker;
+}
+
+static void on_stop(void *context)
+{
+    Training *const t = context;
+    t->ran += measure_now() - t->began;
+}
+
+/* ---- opening ---- */
+
 bool training_open(Training *t, const TrainingShape *s, WeftError *err)
 {
     *t = (Training){
@@ -66,7 +88,9 @@ bool training_open(Training *t, const TrainingShape *s, WeftError *err)
         .source = {.context = t, .fill = fill, .steps = s->T, .rows = s->B},
         .how = {.chunk = s->chunk},
     };
+    t->watch = (Watch){on_start, on_tile, on_tile, on_stop, t, NULL};
     if (weft_team_open(s->threads, &t->team, err) &&
+        (team_watch(t->team, &t->watch), true) &&
         weft_cell_open(s->cell, &t->cell, err) && draw_input(t, err) &&
         open_net(t, err))
         return true;
@@ -90,12 +114,14 @@ bool training_run(Training *t, double seconds, double *took, WeftError *err)
     const uint64_t before = t->how.updates;
     const double begin = measure_now();
     double all;
+    t->ran = 0;
     do {
         t->how.updates++;
         if (!weft_train(t->net, &t->how, &t->source, NULL, NULL, err)) return false;
         all = measure_now() - begin;
     } while (all < seconds);
     *took = all / (double)(t->how.updates - before);
+    t->ran /= (double)(t->how.updates - before);
     return true;
 }
 
@@ -103,10 +129,13 @@ bool training_run(Training *t, double seconds, double *took, WeftError *err)
 
 static bool turns(Training *one, Training *two, WeftError *err)
 {
-    for (int i = 0; i < TRAINING_TURNS; i++)
+    for (int i = 0; i < TRAINING_TURNS; i++) {
         if (!training_run(one, SECONDS, &one->seconds[i], err) ||
             !training_run(two, SECONDS, &two->seconds[i], err))
             return false;
+        one->runs[i] = one->ran;
+        two->runs[i] = two->ran;
+    }
     return true;
 }
 
@@ -119,6 +148,7 @@ static int ascending(const void *a, const void *b)
 static void sort(Training *t)
 {
     qsort(t->seconds, TRAINING_TURNS, sizeof *t->seconds, ascending);
+    qsort(t->runs, TRAINING_TURNS, sizeof *t->runs, ascending);
 }
 
 static bool open_on(const TrainingShape *s, int threads, Training *t, WeftError *err)
@@ -154,4 +184,9 @@ bool training_compare(const TrainingShape *s, Training *one, Training *two,
 double training_median(const Training *t)
 {
     return t->seconds[TRAINING_TURNS / 2];
+}
+
+double training_median_run(const Training *t)
+{
+    return t->runs[TRAINING_TURNS / 2];
 }

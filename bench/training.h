@@ -2,7 +2,7 @@
  * every chunk, head, optimiser. */
 #pragma once
 
-#include "../core/weft.h"
+#include "../core/team/team.h"
 
 typedef struct TrainingShape {
     const char *cell; /* a built-in one */
@@ -25,8 +25,12 @@ typedef struct Training {
     WeftNet *net;
     WeftSource source;
     WeftTrain how;
-    float *x;                       /* [T][B][I], of each batch */
+    float *x; /* [T][B][I], of each batch */
+    Watch watch;
+    double began,
+        ran; /* seconds: of the run at hand; in runs since the last turn began */
     double seconds[TRAINING_TURNS]; /* of an update, ascending; by training_compare */
+    double runs[TRAINING_TURNS];    /* of them in tiles alone, without input */
 } Training;
 
 /* The training stays where it is until it is closed: its source points to it. */
@@ -41,4 +45,6 @@ bool training_run(Training *training, double seconds, double *took, WeftError *e
  * caller closes both. */
 bool training_compare(const TrainingShape *shape, Training *one, Training *two,
                       WeftError *err);
-double training_median(const Training *training); /* then: seconds of an update */
+/* Then: seconds of an update, and of its tiles alone. */
+double training_median(const Training *training);
+double training_median_run(const Training *training);

@@ -1,8 +1,11 @@
 /* rates.c: the cost of kernels, by the rates of a machine. */
 #include "rates.h"
 
-#define L1_BYTES 32e3
-#define KEPT     0.75 /* of a cache, by what is meant to stay in it */
+#include <math.h>
+
+#define LINE_BYTES    64
+#define LINES_AT_ONCE 3
+#define KEPT          0.75 /* of a cache, by what is meant to stay in it */
 
 static const double product_rows[] = {
 #define ITEM(m) m,
@@ -35,24 +38,42 @@ static double byte_from(const Rates *r, double resident)
 
 Cost rates_product(const Rates *r, double m, double n, double k, double resident)
 {
-    const double flops = 2 * m * n * k;
-    const double weights = 4 * n * k * byte_from(r, resident);
-    return (Cost){r->call + most(flops * product_flop(r, m), weights), flops};
+    const double panels = floor((n - 1) / simd->panel) + 1, wide = panels * simd->panel;
+    const double run = 2 * m * wide * k * product_flop(r, m);
+    const double weights = 4 * wide * k * byte_from(r, resident);
+    const double store = m * wide * r->map[MAP_copy];
+    return (Cost){.seconds = r->call + most(run, weights) + store,
+                  .flops = 2 * m * n * k};
 }
 
 Cost rates_gradient(const Rates *r, double rows, double n, double k)
 {
     const double flops = 2 * rows * n * k;
-    return (Cost){r->call + flops / r->gradient + rows * (n + k) * r->pack, flops};
+    return (Cost){.seconds = r->call + flops / r->gradient + rows * (n + k) * r->pack,
+                  .flops = flops};
 }
 
 Cost rates_map(const Rates *r, MapOp op, double rows, double n)
 {
-    return (Cost){r->call + rows * (r->row + n * r->map[op]), 0};
+    return (Cost){.seconds = r->call + rows * (r->row + n * r->map[op])};
+}
+
+static bool is_near(const Rates *r, double resident)
+{
+    return resident < KEPT * r->l2_bytes;
 }
 
 Cost rates_stream(const Rates *r, double bytes, double resident)
 {
-    if (resident <= KEPT * r->l2_bytes) return (Cost){0, 0};
-    return (Cost){bytes * byte_from(r, resident), 0};
+    if (is_near(r, resident)) return (Cost){.away = bytes / r->l3};
+    return (Cost){.seconds = bytes * byte_from(r, resident)};
+}
+
+/* Lines that another core has written are short pieces, of which a few are on their way. */
+Cost rates_steps(const Rates *r, double bytes, double resident)
+{
+    if (is_near(r, resident))
+        return (Cost){.away = bytes / LINE_BYTES * r->reach / LINES_AT_ONCE};
+    const bool in_l3 = resident < KEPT * r->l3_bytes;
+    return (Cost){.seconds = bytes / (in_l3 ? r->l3 : r->steps)};
 }

@@ -25,6 +25,8 @@ enum { PRODUCT_ROWS_LIST(ITEM) PRODUCT_ROWS };
     X(l2, "bytes a second that a core reads from L2")                                  \
     X(l3, "bytes a second from L3")                                                    \
     X(memory, "bytes a second from memory, a core alone")                              \
+    X(steps, "bytes a second of what steps have kept, a step at a time, from memory")  \
+    X(reach, "seconds to reach a line that another core has written")                  \
     X(memory_all, "bytes a second from memory, a core while all cores read")           \
     X(tile, "seconds to take a tile and to finish it")                                 \
     X(wait, "seconds from the end of a tile to the start of one that waited for it, "  \
@@ -39,6 +41,8 @@ typedef struct Rates {
     double product[PRODUCT_ROWS]; /* flops a second, by rows; weights in L1 */
     double map[MAP_COUNT];        /* seconds an element, in L1 */
 } Rates;
+
+#define L1_BYTES 32e3 /* of any core: no less */
 
 /* Those of a Zen 3 core at 3 GHz with AVX2: bench/machines/zen3.rates, at build time. */
 extern const Rates rates_typical;
@@ -55,25 +59,29 @@ bool rates_write(const Rates *rates, FILE *out, Error *err);
 /* What some work takes: a core's seconds, and flops of products in them. */
 typedef struct Cost {
     double seconds, flops;
+    double away; /* seconds more where another core's cache has what it works on */
 } Cost;
 
 static inline void cost_add(Cost *cost, Cost more)
 {
     cost->seconds += more.seconds;
     cost->flops += more.flops;
+    cost->away += more.away;
 }
 
 static inline Cost cost_times(Cost cost, double times)
 {
-    return (Cost){cost.seconds * times, cost.flops * times};
+    return (Cost){cost.seconds * times, cost.flops * times, cost.away * times};
 }
 
-/* A product of m rows; the weights are read from wherever `resident` bytes, what is used
+/* A product of m rows, of whole panels; the weights are read from wherever `resident` bytes, what is used
  * again before they are, stay. */
 Cost rates_product(const Rates *rates, double m, double n, double k, double resident);
 /* rows of d [n] and x [k], packed, and their product. */
 Cost rates_gradient(const Rates *rates, double rows, double n, double k);
 Cost rates_map(const Rates *rates, MapOp op, double rows, double n);
-/* Reading or writing so many bytes that so many others pass before they are used again:
- * nothing from L2. */
+/* Reading so many bytes in a row that so many others pass before they are used again: nothing
+ * from the L2 of the core that had them last. */
 Cost rates_stream(const Rates *rates, double bytes, double resident);
+/* The same of what steps have kept, a step at a time. */
+Cost rates_steps(const Rates *rates, double bytes, double resident);

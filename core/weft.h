@@ -48,6 +48,19 @@ WEFT_API int weft_team_threads(const WeftTeam *team);
  * has a core for each thread that was asked for, or all there are. */
 WEFT_API const char *weft_team_note(const WeftTeam *team);
 
+/* What an update is divided into for the threads; weight gradients always into parts of the
+ * parameters. No result depends on it. */
+typedef enum WeftSplit {
+    WEFT_SPLIT_AUTO,   /* a mixture that a cost model finds fastest */
+    WEFT_SPLIT_ROWS,   /* blocks of rows of the batch */
+    WEFT_SPLIT_UNITS,  /* hidden units, by gangs of threads that share an L3 cache */
+    WEFT_SPLIT_CHUNKS, /* backward of chunks beside forward of later ones */
+    WEFT_SPLIT_LAYERS  /* a layer beside the one above it, of the chunk before */
+} WeftSplit;
+/* For the nets of the team, from their next shape of batch on; memory: bytes that an update may
+ * take beside parameters and optimiser (0: any), which limits the chunks in flight. */
+WEFT_API bool weft_team_split(WeftTeam *team, WeftSplit split, size_t memory, WeftError *err);
+
 /* The set in use, once a team is open: "scalar", "avx2", "avx512", "neon"; "scalar without
  * FMA", on a CPU that has none, may have bits of its own. */
 WEFT_API const char *weft_isa(void);
@@ -297,6 +310,23 @@ WEFT_API bool weft_train(WeftNet *net, const WeftTrain *train, const WeftSource 
                          bool (*progress)(void *context, const WeftProgress *progress),
                          void *context, WeftError *err);
 WEFT_API uint64_t weft_net_updates(const WeftNet *net);
+/* How the net's threads share an update, in words; "" before the first. */
+WEFT_API const char *weft_net_split(const WeftNet *net);
+
+/* How an update would be shared out, and what it would take. */
+typedef struct WeftPlan {
+    int steps, rows;        /* of a batch */
+    const WeftTrain *train; /* its chunks */
+    const char *machine; /* NULL: that of the net's team; else hwloc's words for any machine,
+                            "package:1 l3:8 core:8 pu:1" */
+    int cores;           /* of it; 0: all */
+    const char *rates;   /* a file of rates; NULL: those of this machine, measured in 2 s */
+    bool table;          /* for 1, 2, 4 .. cores of it; else split by split */
+} WeftPlan;
+/* Writes a table: the counts of the best split and of the best of each way alone (of one
+ * way, if weft_team_split forces it), predicted time, speed, share of peak, memory. Trains
+ * nothing. A training chooses by typical rates, and may choose otherwise. */
+WEFT_API bool weft_net_plan(WeftNet *net, const WeftPlan *plan, FILE *out, WeftError *err);
 
 typedef struct WeftScore {
     double loss;     /* mean over targets, by weight */

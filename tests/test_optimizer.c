@@ -47,7 +47,7 @@ static void rig_run(Rig *rig, const WeftTrain *train, int updates, int threads)
     MUST(tiles_open(update_tiles(threads) + 1, 2 * update_tiles(threads), &list, &err));
     MUST(train_settle(train, &settled, &err));
     update_add(&rig->update, list, threads,
-               tiles_add(list, (Tile){.run = start, .context = rig}));
+               tiles_add(list, (Tile){.run = start, .context = rig}), &rates_typical);
     for (int u = 0; u < updates; u++) {
         for (int i = 0; i < N; i++) rig->g[i] = gradient(u, i);
         rig->update.rates = train_rates(&settled, (uint64_t)u, 0);

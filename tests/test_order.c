@@ -111,13 +111,14 @@ static void random_close(Random *r)
     for (int l = 0; l < r->model.layer_count; l++) weft_cell_close(r->cell[l]);
 }
 
-static uint64_t digest(Random *r, int threads, Delays *delays)
+static uint64_t digest(Random *r, int threads, WeftSplit split, Delays *delays)
 {
     Watch watch = {.begin = delay, .end = delay, .context = delays};
     const WeftSource source = drawn_source(&r->drawn, r->steps, r->rows);
     WeftTeam *const team = rig_team(threads);
     WeftNet *net;
     WeftProgress last = {0};
+    MUST(weft_team_split(team, split, 0, &err));
     if (delays) team_watch(team, &watch);
     MUST(weft_net_open(team, &r->model, 1, &net, &err));
     MUST(weft_train(net, &r->train, &source, keep_report, &last, &err));
@@ -135,12 +136,13 @@ Test(order, delays_and_threads_change_no_bit)
     for (uint64_t net = 0; net < NETS; net++) {
         Random r;
         random_open(&r, net);
-        const uint64_t once = digest(&r, 1, NULL);
+        const uint64_t once = digest(&r, 1, WEFT_SPLIT_AUTO, NULL);
         for (int i = 0; i < 3; i++) {
             delays.seed = 3 * net + (uint64_t)i;
             const int threads = 1 + (int)(delays.seed % THREADS);
-            cr_expect(digest(&r, threads, &delays) == once, "net %d on %d threads",
-                      (int)net, threads);
+            const WeftSplit split = (WeftSplit)draw(net, 200 + (uint64_t)i, 0, 4);
+            cr_expect(digest(&r, threads, split, &delays) == once,
+                      "net %d on %d threads, split %d", (int)net, threads, (int)split);
         }
         random_close(&r);
     }

@@ -10,8 +10,6 @@
 #include <assert.h>
 #include <string.h>
 
-#define BEFORE_ROWS 128
-
 bool step_open(const Graph *graph, const StepShape *shape, Step *step, Error *err)
 {
     *step = (Step){.shape = *shape};
@@ -46,12 +44,6 @@ bool step_initialise(const Step *step, uint64_t seed, uint64_t stream, float *pa
                         params + p->param_offset[i]))
             return false;
     return true;
-}
-
-static int time_block(const Run *r)
-{
-    const int steps = BEFORE_ROWS * gang_members(r->member) / (r->end - r->first);
-    return steps > 1 ? steps : 1;
 }
 
 /* A round of its own, cut by rows. */
@@ -145,7 +137,7 @@ void step_forward(Step *step, const Chunk *chunk, const float *params,
     Run r;
     if (!run_open(&r, step, chunk, params, share, value)) return;
     each_row(&r, enter, 0);
-    const int block = time_block(&r);
+    const int block = steps_at_once(r.end - r.first, gang_members(r.member));
     for (int t = 0; t < chunk->T; t += block) {
         const int steps = chunk->T - t < block ? chunk->T - t : block;
         run_steps(&r, FORWARD_BEFORE, t, steps, true);
@@ -213,7 +205,7 @@ void step_backward(Step *step, const Chunk *chunk, const float *params,
     const bool flat =
         is_flat(chunk->dy.step, chunk->dy.row, B) &&
         (!step->shape.dinput || is_flat(chunk->dx.step, chunk->dx.row, B));
-    const int block = time_block(&r);
+    const int block = steps_at_once(r.end - r.first, gang_members(r.member));
     const int cut = chunk->cut;
     for (int t = cut + (chunk->T - cut - 1) / block * block; t >= cut; t -= block) {
         const int steps = chunk->T - t < block ? chunk->T - t : block;

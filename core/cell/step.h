@@ -4,6 +4,7 @@
 #include "../arena.h"
 #include "../gang.h"
 #include "../model.h"
+#include "../rates.h"
 #include "graph.h"
 
 /* [T][B][n] floats of anyone's: element (t, b, j) is at[t * step + b * row + j]. A
@@ -102,3 +103,20 @@ View step_output(const Step *step, int slot);
 size_t step_state_count(const Step *step); /* floats a row */
 void step_get_state(const Step *step, int slot, int t, int b, float *state);
 void step_set_state(Step *step, int slot, int t, int b, const float *state);
+
+/* ---- what calls cost ---- */
+
+typedef enum StepWork {
+    STEP_PACK,
+    STEP_FORWARD,
+    STEP_BACKWARD,
+    STEP_GRADIENT
+} StepWork;
+
+typedef struct StepJob {
+    StepWork work;
+    int T, rows;
+    int part, parts; /* of a gang, which rows and units are; or of pack and gradient */
+} StepJob;
+
+Cost step_cost(const Step *step, const StepJob *job, const Rates *rates);

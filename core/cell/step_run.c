@@ -165,15 +165,6 @@ static void (*const run_kind[])(const Run *, const Instr *, const Block *) = {
 
 /* ---- groups and phases ---- */
 
-/* Whole panels, and at most STRIP floats for so many rows, which strips pad: 64 rows of
- * 32, the widest panel. */
-static int units_for(int rows)
-{
-    const int padded_units = STRIP / rows / LANES_MAX * LANES_MAX;
-    const int units = padded_units / simd->panel * simd->panel;
-    return units > simd->panel ? units : simd->panel;
-}
-
 static void run_block(const Run *r, const Group *g, const Block *b)
 {
     for (int i = g->first; i < g->end; i++) {

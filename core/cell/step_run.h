@@ -3,14 +3,16 @@
  *   step_memory.c    the memory of a layer, and where in it a call finds each value
  *   step_run.c       instructions, block by block, and the rounds of a gang
  *   step_gradient.c  weight gradients
+ *   step_cost.c      what all of it costs
  *   step.c           forward and backward over time */
 #pragma once
 
 #include "lower.h"
 #include "step.h"
 
-#define ROW_BLOCK  64
-#define VALUES_MAX 1024 /* of a cell: 40 KiB of a worker's stack */
+#define ROW_BLOCK   64
+#define BEFORE_ROWS 128
+#define VALUES_MAX  1024 /* of a cell: 40 KiB of a worker's stack */
 
 /* ---- memory ---- */
 
@@ -97,6 +99,22 @@ typedef struct Run {
 /* Finds the values of a call: value [VALUES_MAX]. False when it has no rows. */
 bool run_open(Run *r, const Step *step, const Chunk *c, const float *params,
               const Share *share, At *value);
+
+/* Steps of a block of time: about BEFORE_ROWS rows for each member. */
+static inline int steps_at_once(int rows, int members)
+{
+    const int steps = BEFORE_ROWS * members / rows;
+    return steps > 1 ? steps : 1;
+}
+
+/* Units of a block of so many rows: whole panels, and at most STRIP floats, which strips
+ * pad: 64 rows of 32, the widest panel. */
+static inline int units_for(int rows)
+{
+    const int padded_units = STRIP / rows / LANES_MAX * LANES_MAX;
+    const int units = padded_units / simd->panel * simd->panel;
+    return units > simd->panel ? units : simd->panel;
+}
 
 /* A phase outside the loop: the rows of all steps at once if they follow one another. A
  * round of a gang, cut by rows. */

@@ -298,3 +298,43 @@ void head_gradient(Head *h, const Window *w, int part, int parts, float *scratch
     if (at < end) simd->gradient(rows, 1, &job, scratch);
     if (part == 0) simd->sum_rows(rows, O, a, h->row, dW + (size_t)O * (size_t)width);
 }
+
+/* ---- costs ---- */
+
+Cost head_pack_cost(const Head *h, int parts, const Rates *rates)
+{
+    const double floats = (double)h->outputs * h->width;
+    return (Cost){.seconds = rates->call + 2 * floats / parts * rates->pack};
+}
+
+#define LOSS 3 /* calls' worth: of a row */
+
+/* Products of as many rows as there are at once, and losses of about an exponential. */
+Cost head_cost(const Head *h, const Window *w, int rows, const Rates *rates)
+{
+    const Pass *const p = h->pass;
+    const double T =
+        p->net->model.vector ? 1.0 / pass_windows(&p->shape) : (double)(w->T - w->lead);
+    const bool whole = rows == p->shape.B && T > 1;
+    const double at_once = whole ? rows * T : rows, times = whole ? 1 : T;
+    const double n = h->outputs, k = h->width, weights = 8 * n * k;
+    Cost cost = rates_product(rates, at_once, n, k, weights);
+    if (pass_trains(p)) cost_add(&cost, rates_product(rates, at_once, k, n, weights));
+    cost_add(&cost, rates_map(rates, MAP_exp, at_once, n));
+    cost.seconds += at_once * LOSS * rates->call;
+    const double x =
+        4 * at_once * k; /* read; of the gradient, which is written, twice */
+    cost_add(&cost, rates_stream(rates, pass_trains(p) ? 3 * x : x, 2 * x));
+    return cost_times(cost, times);
+}
+
+Cost head_gradient_cost(const Head *h, const Window *w, int parts, const Rates *rates)
+{
+    const Pass *const p = h->pass;
+    const double T =
+        p->net->model.vector ? 1.0 / pass_windows(&p->shape) : (double)(w->T - w->lead);
+    const bool wide = h->width > h->outputs;
+    const double n = wide ? h->outputs : (double)h->outputs / parts;
+    const double k = wide ? (double)h->width / parts : h->width;
+    return rates_gradient(rates, T * p->shape.B, n, k);
+}

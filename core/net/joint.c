@@ -5,6 +5,39 @@
 
 #include <assert.h>
 
+/* ---- memory ---- */
+
+void joint_open(Pass *p, int index)
+{
+    const WeftNet *const net = p->net;
+    const WeftModel *const m = &net->model;
+    const int L = m->layer_count;
+    const bool top = index == L;
+    const bool embedded = index == 0 && m->input == WEFT_EMBEDDING;
+    const bool joined = index > 0 && net->layer[index - 1].directions == 2;
+    Joint *const j = &p->joint[index];
+    *j = (Joint){.pass = p,
+                 .index = index,
+                 .width = top ? net_width(net) : net->layer[index].inputs};
+    j->row = padded((size_t)j->width);
+    j->slot = (size_t)p->span * (size_t)p->shape.B * j->row;
+    if (pass_trains(p)) j->drop = top ? m->drop : m->layers[index].drop;
+    j->makes = embedded || joined || j->drop > 0;
+    j->learns = pass_trains(p) && (index > 0 || embedded);
+    j->forks = j->learns && !top && net->layer[index].directions == 2;
+}
+
+void joint_place(Joint *j, Arena *arena)
+{
+    const size_t count = (size_t)j->pass->split.slots * j->slot;
+    if (j->makes) j->x = ARENA_TAKE(arena, float, count);
+    if (j->drop > 0) j->mask = ARENA_TAKE(arena, float, count);
+    if (j->learns) j->dx = ARENA_TAKE(arena, float, count);
+    if (j->forks) j->dx_back = ARENA_TAKE(arena, float, count);
+}
+
+/* ---- views ---- */
+
 static View view_of(float *at, size_t row, int B)
 {
     return (View){.at = at, .step = (ptrdiff_t)row * B, .row = (ptrdiff_t)row};
@@ -147,4 +180,44 @@ void embedding_gradient(const Joint *j, const Window *w, int part, int parts)
                            p->batch.symbol + (w->t0 + w->cut) * p->shape.B,
                            dx.at + w->cut * dx.step + first, j->row,
                            p->net->grads + p->net->embedding + first, (size_t)j->width);
+}
+
+/* ---- costs ---- */
+
+static double elements(const Joint *j, const Window *w, int rows)
+{
+    return (double)w->T * rows * j->width;
+}
+
+static Cost map_cost(const Rates *rates, MapOp op, double elements)
+{
+    return rates_map(rates, op, 1, elements);
+}
+
+Cost joint_enter_cost(const Joint *j, const Window *w, int rows, const Rates *rates)
+{
+    if (!j->makes) return (Cost){0};
+    const double n = elements(j, w, rows);
+    Cost cost = map_cost(rates, MAP_copy, n);
+    if (j->drop <= 0) return cost;
+    cost_add(&cost, map_cost(rates, MAP_mul, n));
+    cost.seconds += n * rates->drop;
+    return cost;
+}
+
+Cost joint_leave_cost(const Joint *j, const Window *w, int rows, const Rates *rates)
+{
+    Cost cost = {0};
+    if (!j->learns) return cost;
+    const double n = elements(j, w, rows);
+    if (j->forks) cost_add(&cost, map_cost(rates, MAP_add, n));
+    if (j->drop > 0) cost_add(&cost, map_cost(rates, MAP_mul, n));
+    return cost;
+}
+
+Cost embedding_gradient_cost(const Joint *j, const Window *w, int parts,
+                             const Rates *rates)
+{
+    return rates_map(rates, MAP_add, (double)(w->T - w->cut) * j->pass->shape.B,
+                     (double)j->width / parts);
 }

@@ -320,6 +320,11 @@ uint64_t weft_net_updates(const WeftNet *net)
     return net->clock.updates;
 }
 
+const char *weft_net_split(const WeftNet *net)
+{
+    return net->training ? net->training->words : "";
+}
+
 float *weft_net_parameter(WeftNet *net, int i, const char **name, int *axes,
                           int shape[4])
 {

@@ -1,5 +1,6 @@
 /* pass.c: a net run over batches of one shape: its memory, its states, a run. */
 #include "pass.h"
+#include "schedule.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,48 +19,6 @@ static int longest(const PassShape *s)
     return steps < s->T ? steps : s->T;
 }
 
-#define ROWS_LEAST 4 /* fewer rows in a block make products that wait for memory */
-
-static Split split_for(const Pass *p)
-{
-    const int threads = weft_team_threads(p->net->team);
-    const int most = p->shape.B / ROWS_LEAST, rows = most < threads ? most : threads;
-    const int windows = p->shape.windows, flight = threads == 1 ? 1 : threads + 1;
-    return (Split){.rows = rows > 1 ? rows : 1,
-                   .parts = threads,
-                   .slots = windows < flight ? windows : flight};
-}
-
-static void joint_open(Pass *p, int index)
-{
-    const WeftNet *const net = p->net;
-    const WeftModel *const m = &net->model;
-    const bool top = index == m->layer_count;
-    Joint *const j = &p->joint[index];
-    *j = (Joint){.pass = p,
-                 .index = index,
-                 .width = top ? net_width(net) : net->layer[index].inputs};
-    j->row = padded((size_t)j->width);
-    if (pass_trains(p)) j->drop = top ? m->drop : m->layers[index].drop;
-}
-
-static void joint_place(Joint *j, Arena *arena)
-{
-    const Pass *const p = j->pass;
-    const WeftNet *const net = p->net;
-    const int L = net->model.layer_count;
-    j->slot = (size_t)p->span * (size_t)p->shape.B * j->row;
-    const size_t count = (size_t)p->split.slots * j->slot;
-    const bool embedded = j->index == 0 && net->model.input == WEFT_EMBEDDING;
-    const bool joined = j->index > 0 && net->layer[j->index - 1].directions == 2;
-    if (embedded || joined || j->drop > 0) j->x = ARENA_TAKE(arena, float, count);
-    if (j->drop > 0) j->mask = ARENA_TAKE(arena, float, count);
-    if (!pass_trains(p) || (j->index == 0 && !embedded)) return;
-    j->dx = ARENA_TAKE(arena, float, count);
-    if (j->index < L && net->layer[j->index].directions == 2)
-        j->dx_back = ARENA_TAKE(arena, float, count);
-}
-
 static bool direction_open(Pass *p, int l, int d, Error *err)
 {
     const WeftNet *const net = p->net;
@@ -74,7 +33,18 @@ static bool direction_open(Pass *p, int l, int d, Error *err)
                              .slots = p->split.slots};
     if (!step_open(&net->layer[l].graph, &shape, &direction->step, err)) return false;
     if (d == 0) p->states += step_state_count(&direction->step);
-    return true;
+    if (p->split.units == 1) return true;
+    direction->gang =
+        calloc((size_t)p->split.slots * (size_t)p->split.rows, sizeof(Gang));
+    return direction->gang || error(err, "out of memory");
+}
+
+static void direction_place(Direction *d, Arena *arena)
+{
+    const Split *const s = &d->pass->split;
+    step_place(&d->step, arena);
+    for (int i = 0; d->gang && i < s->slots * s->rows; i++)
+        gang_place(&d->gang[i], s->units, step_shared(&d->step), arena);
 }
 
 static size_t scratch_floats(const Pass *p)
@@ -91,12 +61,12 @@ static size_t scratch_floats(const Pass *p)
 static void pass_place(Pass *p, Arena *arena)
 {
     const WeftNet *const net = p->net;
-    const int L = net->model.layer_count, threads = weft_team_threads(net->team);
+    const int L = net->model.layer_count;
     const size_t scratch = scratch_floats(p), B = (size_t)p->shape.B;
     batch_place(p, arena);
     for (int j = 0; j <= L; j++) joint_place(&p->joint[j], arena);
     for (int i = 0; i < 2 * L; i++)
-        if (p->direction[i].pass) step_place(&p->direction[i].step, arena);
+        if (p->direction[i].pass) direction_place(&p->direction[i], arena);
     head_place(&p->head, arena);
     for (int i = 0; i < pass_windows(&p->shape); i++) {
         Window *const w = &p->window[i];
@@ -109,10 +79,12 @@ static void pass_place(Pass *p, Arena *arena)
         const size_t entry = 1 + B * p->states;
         p->entry = ARENA_TAKE(arena, float, (size_t)p->shape.windows *entry);
     }
-    for (int i = 0; i < threads; i++) p->scratch[i] = ARENA_TAKE(arena, float, scratch);
+    for (int i = 0; i < p->threads; i++)
+        p->scratch[i] = ARENA_TAKE(arena, float, scratch);
 }
 
-static bool pass_open(WeftNet *net, const PassShape *shape, Pass **pass, Error *err)
+bool pass_build(WeftNet *net, const PassShape *shape, int threads, const Split *split,
+                Pass **pass, Error *err)
 {
     const int L = net->model.layer_count;
     Pass *const p = *pass = calloc(1, sizeof *p);
@@ -120,11 +92,12 @@ static bool pass_open(WeftNet *net, const PassShape *shape, Pass **pass, Error *
     p->net = net;
     p->shape = *shape;
     p->span = longest(shape);
-    p->split = split_for(p);
+    p->threads = threads;
+    p->split = *split;
     p->joint = calloc((size_t)L + 1, sizeof *p->joint);
     p->direction = calloc(2 * (size_t)L, sizeof *p->direction);
     p->window = calloc((size_t)pass_windows(shape), sizeof *p->window);
-    p->scratch = calloc((size_t)weft_team_threads(net->team), sizeof *p->scratch);
+    p->scratch = calloc((size_t)threads, sizeof *p->scratch);
     if (!p->joint || !p->direction || !p->window || !p->scratch)
         return error(err, "out of memory");
 
@@ -133,11 +106,37 @@ static bool pass_open(WeftNet *net, const PassShape *shape, Pass **pass, Error *
     for (int l = 0; l < L; l++)
         for (int d = 0; d < net->layer[l].directions; d++)
             if (!direction_open(p, l, d, err)) return false;
+    return true;
+}
 
+size_t pass_bytes(Pass *p)
+{
     Arena need = {0};
     pass_place(p, &need);
-    if (!arena_open(&p->arena, need.used, err)) return false;
+    return need.used;
+}
+
+static void say_split(Pass *p, size_t bytes)
+{
+    const Split *const s = &p->split;
+    snprintf(p->words, sizeof p->words,
+             "%d block%s of rows, each of %d thread%s, %d chunk%s in flight, weight "
+             "gradients in %d part%s; %.1f MiB",
+             s->rows, s->rows == 1 ? "" : "s", s->units, s->units == 1 ? "" : "s",
+             s->slots, s->slots == 1 ? "" : "s", s->parts, s->parts == 1 ? "" : "s",
+             (double)bytes / (1 << 20));
+}
+
+bool pass_open(WeftNet *net, const PassShape *shape, const Split *split, Pass **pass,
+               Error *err)
+{
+    if (!pass_build(net, shape, weft_team_threads(net->team), split, pass, err))
+        return false;
+    Pass *const p = *pass;
+    const size_t bytes = pass_bytes(p);
+    if (!arena_open(&p->arena, bytes, err)) return false;
     pass_place(p, &p->arena);
+    say_split(p, bytes);
     return true;
 }
 
@@ -146,7 +145,10 @@ void pass_close(Pass *p)
     if (!p) return;
     for (int i = 0; i < 2; i++) tiles_close(p->list[i]);
     for (int i = 0; p->direction && i < 2 * p->net->model.layer_count; i++)
-        if (p->direction[i].pass) step_close(&p->direction[i].step);
+        if (p->direction[i].pass) {
+            step_close(&p->direction[i].step);
+            free(p->direction[i].gang);
+        }
     arena_close(&p->arena);
     free(p->joint);
     free(p->direction);
@@ -198,17 +200,27 @@ static bool same_shape(const PassShape *a, const PassShape *b)
            a->windows == b->windows && a->stale == b->stale;
 }
 
-bool pass_ready(WeftNet *net, Pass **pass, const PassShape *shape, Error *err)
+bool pass_shape(const PassShape *shape, PassShape *whole, Error *err)
 {
     if (shape->T < 1 || shape->B < 1 || (int64_t)shape->T * shape->B > INT32_MAX / 2)
         return error(err, "a batch of %d steps and %d rows: 1 or more, 2^30 in all",
                      shape->T, shape->B);
-    PassShape whole = *shape;
+    *whole = *shape;
     const int windows = pass_windows(shape);
-    if (whole.windows == 0 || whole.windows > windows) whole.windows = windows;
+    if (whole->windows == 0 || whole->windows > windows) whole->windows = windows;
+    return true;
+}
+
+bool pass_ready(WeftNet *net, Pass **pass, const PassShape *shape, Error *err)
+{
+    PassShape whole;
+    if (!pass_shape(shape, &whole, err)) return false;
     if (*pass && same_shape(&(*pass)->shape, &whole)) return true;
-    Pass *made;
-    if (!pass_open(net, &whole, &made, err) || !move_states(*pass, made, err)) {
+    Choice best;
+    Pass *made = NULL;
+    if (!schedule_choose(net, &whole, team_terms(net->team), &best, err) ||
+        !pass_open(net, &whole, &best.split, &made, err) ||
+        !move_states(*pass, made, err)) {
         pass_close(made);
         return false;
     }
@@ -233,8 +245,7 @@ static void window_lengths(const Pass *p, Window *w)
     }
 }
 
-/* Sets the steps of the window whose own ones begin with `own`. */
-static void window_steps(const PassShape *s, int own, Window *w)
+void pass_window(const PassShape *s, int own, Window *w)
 {
     const int left = s->T - own, steps = left < s->chunk ? left : s->chunk;
     const int lead = s->back > steps ? s->back - steps : s->burn_in;
@@ -249,7 +260,7 @@ static Entry entry_after(const Pass *p, const Window *w)
 {
     Window next;
     const int own = w->t0 + w->T;
-    window_steps(&p->shape, own < p->shape.T ? own : 0, &next);
+    pass_window(&p->shape, own < p->shape.T ? own : 0, &next);
     return (Entry){w->slot, w->T - next.lead};
 }
 
@@ -257,7 +268,7 @@ static void open_windows(Pass *p, bool fresh)
 {
     for (int i = 0; i < p->windows; i++) {
         Window *const w = &p->window[i];
-        window_steps(&p->shape, p->offset + i * p->shape.chunk, w);
+        pass_window(&p->shape, p->offset + i * p->shape.chunk, w);
         w->slot = i % p->split.slots;
         w->fresh = (w->t0 == 0 && fresh) || (i == 0 && !p->carried);
         w->enter = p->next;
@@ -298,6 +309,18 @@ static void open_targets(Pass *p)
     p->scale = p->weight_sum > 0 ? (float)(1 / p->weight_sum) : 0;
 }
 
+/* Threads follow the plan for as long as all have cores. */
+static bool weave_planned(Pass *p, int windows, TileList **list, Error *err)
+{
+    const Terms *const terms = team_terms(p->net->team);
+    Plan plan;
+    if (!pass_weave(p, windows, &terms->rates, list, err)) return false;
+    if (plan_make(*list, &terms->machine, &plan, err)) return true;
+    tiles_close(*list);
+    *list = NULL;
+    return false;
+}
+
 bool pass_run(Pass *p, int offset, int windows, bool fresh, Error *err)
 {
     const int slot = p->list_windows[0] && p->list_windows[0] != windows;
@@ -305,7 +328,7 @@ bool pass_run(Pass *p, int offset, int windows, bool fresh, Error *err)
         tiles_close(p->list[slot]);
         p->list[slot] = NULL;
         p->list_windows[slot] = 0;
-        if (!pass_weave(p, windows, &p->list[slot], err)) return false;
+        if (!weave_planned(p, windows, &p->list[slot], err)) return false;
         p->list_windows[slot] = windows;
     }
     p->offset = offset;

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "net.h"
+#include "../team/plan.h"
 
 /* What a pass is for. */
 typedef enum Purpose {
@@ -36,6 +37,7 @@ typedef struct PassShape {
 /* How an update is shared out: no bit depends on it. */
 typedef struct Split {
     int rows;  /* blocks of rows */
+    int units; /* members of the gang that runs a block, each its units */
     int parts; /* of weight gradients */
     int slots; /* windows in flight */
 } Split;
@@ -46,6 +48,9 @@ typedef struct Joint {
     size_t row;     /* floats from row to row of its arrays, ... */
     size_t slot;    /* ... and from slot to slot */
     float drop;     /* 0 but in training */
+    bool makes;     /* an x of its own */
+    bool learns;    /* has a dx: ... */
+    bool forks;     /* ... in two parts, of the directions above */
     float *x;       /* [slots][span][B][width]; NULL: the array of who makes it */
     float *mask;    /* [slots][span][B][width], with drop */
     float *dx;      /* [slots][span][B][width]; NULL: not wanted */
@@ -58,6 +63,7 @@ typedef struct Direction {
     bool backward;
     size_t state; /* where the layer's begin in a row's states */
     Step step;
+    Gang *gang; /* [slots][rows of the split]; NULL: blocks have one member */
 } Direction;
 
 /* Of a vector net, the arrays of the head are [B], the same for all slots: each row has
@@ -97,7 +103,9 @@ struct Pass {
     PassShape shape;
     int span;      /* steps of the longest window, with those that lead it */
     size_t states; /* floats of a row, those of all forward directions */
+    int threads;
     Split split;
+    char words[160]; /* how, and in how much memory */
     Arena arena;
     WeftBatch batch;      /* arrays of our own, [T][B].. */
     Joint *joint;         /* [L + 1] */
@@ -123,6 +131,12 @@ struct Pass {
     double loss_sum, hit_sum, weight_sum;
 };
 
+/* Where block i of rows begins. */
+static inline int pass_row(const Pass *pass, int i)
+{
+    return (int)((int64_t)pass->shape.B * i / pass->split.rows);
+}
+
 static inline bool pass_trains(const Pass *pass)
 {
     return pass->shape.purpose == PURPOSE_TRAIN;
@@ -133,7 +147,23 @@ static inline bool pass_trains(const Pass *pass)
 bool pass_ready(WeftNet *net, Pass **pass, const PassShape *shape, Error *err);
 void pass_close(Pass *pass);
 
+/* The shape in full, windows 1 or more; or what is wrong with it. */
+bool pass_shape(const PassShape *shape, PassShape *whole, Error *err);
+
+/* One shared out as told, of a shape in full. After an error too, *pass is
+ * to be closed. */
+bool pass_open(WeftNet *net, const PassShape *shape, const Split *split, Pass **pass,
+               Error *err);
+
+/* A pass without memory, for so many threads, of which `bytes` tells how much it needs. */
+bool pass_build(WeftNet *net, const PassShape *shape, int threads, const Split *split,
+                Pass **pass, Error *err);
+size_t pass_bytes(Pass *pass);
+
 int pass_windows(const PassShape *shape); /* of a batch */
+
+/* Sets the steps of the window whose own ones begin with `own`. */
+void pass_window(const PassShape *shape, int own, Window *window);
 
 /* Runs `windows` windows of the batch from step offset on; fresh: the batch is. */
 bool pass_run(Pass *pass, int offset, int windows, bool fresh, Error *err);
@@ -142,8 +172,9 @@ bool pass_run(Pass *pass, int offset, int windows, bool fresh, Error *err);
  * losses and weights. */
 size_t pass_span(const Pass *pass, size_t *first);
 
-/* The tiles of an update of so many windows. weave.c */
-bool pass_weave(Pass *pass, int windows, TileList **list, Error *err);
+/* The tiles of an update of so many windows, and what each costs. weave.c */
+bool pass_weave(Pass *pass, int windows, const Rates *rates, TileList **list,
+                Error *err);
 
 /* Carried states of all rows, [rows][states]. */
 void pass_get_states(const Pass *pass, float *states);
@@ -177,6 +208,14 @@ View joint_gradient_back(const Joint *joint, const Window *window); /* ... dx_ba
 void joint_enter(const Joint *joint, const Window *window, int first, int end);
 void joint_leave(const Joint *joint, const Window *window, int first, int end);
 
+void joint_open(Pass *pass, int index);
+void joint_place(Joint *joint, Arena *arena);
+/* Of so many rows of the window. */
+Cost joint_enter_cost(const Joint *joint, const Window *window, int rows,
+                      const Rates *rates);
+Cost joint_leave_cost(const Joint *joint, const Window *window, int rows,
+                      const Rates *rates);
+
 /* head.c: outputs, losses and their gradient, down to joint L's dx. */
 void head_place(Head *head, Arena *arena);
 void head_pack(Head *head, int part, int parts);
@@ -184,6 +223,12 @@ void head_run(Head *head, const Window *window, int first, int end);
 /* Adds the gradients of the windows since the last call to the net's. */
 void head_gradient(Head *head, const Window *window, int part, int parts,
                    float *scratch);
+Cost head_pack_cost(const Head *head, int parts, const Rates *rates);
+Cost head_cost(const Head *head, const Window *window, int rows, const Rates *rates);
+Cost head_gradient_cost(const Head *head, const Window *window, int parts,
+                        const Rates *rates);
 
 /* Adds the gradient of the embedding. joint.c */
 void embedding_gradient(const Joint *joint, const Window *window, int part, int parts);
+Cost embedding_gradient_cost(const Joint *joint, const Window *window, int parts,
+                             const Rates *rates);

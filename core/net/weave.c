@@ -96,11 +96,23 @@ static void run_clear(const Tile *tile, int worker)
     memset(p->net->grads + at, 0, (end - at) * sizeof(float));
 }
 
+/* The layer below has left its states, and that above is about to enter its own; of the
+ * members of a gang, none need be the first or the last to do so. */
+static void enter_joint(const Joint *j, const Tile *tile)
+{
+    Pass *const p = j->pass;
+    const Window *const w = window_of(p, tile);
+    if (j->index > 0)
+        stale_leave(&p->direction[2 * (j->index - 1)], w, tile->first, tile->end);
+    if (j->index < p->net->model.layer_count)
+        stale_enter(&p->direction[2 * j->index], w, tile->first, tile->end);
+    joint_enter(j, w, tile->first, tile->end);
+}
+
 static void run_enter(const Tile *tile, int worker)
 {
     (void)worker;
-    const Joint *const j = tile->context;
-    joint_enter(j, window_of(j->pass, tile), tile->first, tile->end);
+    enter_joint(tile->context, tile);
 }
 
 static void run_leave(const Tile *tile, int worker)
@@ -110,27 +122,31 @@ static void run_leave(const Tile *tile, int worker)
     joint_leave(j, window_of(j->pass, tile), tile->first, tile->end);
 }
 
-static void run_forward(const Tile *tile, int worker)
+/* A block of rows, or a member's part of it. */
+static void run_block(const Tile *tile, int worker,
+                      void (*run)(Step *, const Chunk *, const float *, const Share *))
 {
     Direction *const d = tile->context;
-    const WeftNet *const net = d->pass->net;
-    const Window *const w = window_of(d->pass, tile);
+    const Pass *const p = d->pass;
+    const Window *const w = window_of(p, tile);
     const Chunk chunk = chunk_of(d, w);
-    const Share share = {tile->first, tile->end, d->pass->scratch[worker], NULL};
-    if (!d->backward) stale_enter(d, w, tile->first, tile->end);
-    step_forward(&d->step, &chunk,
-                 net->params + net->layer[d->layer].params[d->backward], &share);
-    if (!d->backward) stale_leave(d, w, tile->first, tile->end);
+    const int blocks = p->split.rows, B = p->shape.B;
+    const int block = (int)(((int64_t)tile->first * blocks + B - 1) / B);
+    const Member member = {d->gang + w->slot * blocks + block, tile->part};
+    const Share share = {tile->first, tile->end, p->scratch[worker],
+                         d->gang ? &member : NULL};
+    run(&d->step, &chunk, p->net->params + p->net->layer[d->layer].params[d->backward],
+        &share);
+}
+
+static void run_forward(const Tile *tile, int worker)
+{
+    run_block(tile, worker, step_forward);
 }
 
 static void run_backward(const Tile *tile, int worker)
 {
-    Direction *const d = tile->context;
-    const WeftNet *const net = d->pass->net;
-    const Chunk chunk = chunk_of(d, window_of(d->pass, tile));
-    const Share share = {tile->first, tile->end, d->pass->scratch[worker], NULL};
-    step_backward(&d->step, &chunk,
-                  net->params + net->layer[d->layer].params[d->backward], &share);
+    run_block(tile, worker, step_backward);
 }
 
 static void run_gradient(const Tile *tile, int worker)
@@ -150,7 +166,7 @@ static void run_head(const Tile *tile, int worker)
     const Pass *const p = h->pass;
     const Joint *const j = &p->joint[p->net->model.layer_count];
     const Window *const w = window_of(p, tile);
-    joint_enter(j, w, tile->first, tile->end);
+    enter_joint(j, tile);
     head_run(h, w, tile->first, tile->end);
     joint_leave(j, w, tile->first, tile->end);
 }
@@ -181,6 +197,95 @@ static void run_loss(const Tile *tile, int worker)
     if (p->hit) p->hit_sum = simd->sum(n, p->hit + first);
 }
 
+/* ---- what it costs ---- */
+
+/* Any of its kind: T and lead are those of the window's. */
+typedef Cost Price(const Tile *tile, const Window *window, const Rates *rates);
+
+static Cost step_price(const Tile *tile, const Window *w, StepWork work,
+                       const Rates *rates)
+{
+    const Direction *const d = tile->context;
+    const StepJob job = {.work = work,
+                         .T = work == STEP_FORWARD ? w->T : w->T - w->cut,
+                         .rows = tile->end - tile->first,
+                         .part = tile->part,
+                         .parts = tile->parts};
+    return step_cost(&d->step, &job, rates);
+}
+
+static Cost price_pack(const Tile *tile, const Window *w, const Rates *rates)
+{
+    return step_price(tile, w, STEP_PACK, rates);
+}
+
+static Cost price_forward(const Tile *tile, const Window *w, const Rates *rates)
+{
+    return step_price(tile, w, STEP_FORWARD, rates);
+}
+
+static Cost price_backward(const Tile *tile, const Window *w, const Rates *rates)
+{
+    return step_price(tile, w, STEP_BACKWARD, rates);
+}
+
+static Cost price_gradient(const Tile *tile, const Window *w, const Rates *rates)
+{
+    return step_price(tile, w, STEP_GRADIENT, rates);
+}
+
+static Cost price_head_pack(const Tile *tile, const Window *w, const Rates *rates)
+{
+    (void)w;
+    return head_pack_cost(tile->context, tile->parts, rates);
+}
+
+static Cost price_clear(const Tile *tile, const Window *w, const Rates *rates)
+{
+    (void)w;
+    const Pass *const p = tile->context;
+    return rates_map(rates, MAP_copy, 1, (double)p->net->count / tile->parts);
+}
+
+static Cost price_enter(const Tile *tile, const Window *w, const Rates *rates)
+{
+    return joint_enter_cost(tile->context, w, tile->end - tile->first, rates);
+}
+
+static Cost price_leave(const Tile *tile, const Window *w, const Rates *rates)
+{
+    return joint_leave_cost(tile->context, w, tile->end - tile->first, rates);
+}
+
+static Cost price_head(const Tile *tile, const Window *w, const Rates *rates)
+{
+    const Head *const h = tile->context;
+    const Pass *const p = h->pass;
+    const int rows = tile->end - tile->first;
+    Cost cost = head_cost(h, w, rows, rates);
+    const Joint *const j = &p->joint[p->net->model.layer_count];
+    cost_add(&cost, joint_enter_cost(j, w, rows, rates));
+    cost_add(&cost, joint_leave_cost(j, w, rows, rates));
+    return cost;
+}
+
+static Cost price_head_gradient(const Tile *tile, const Window *w, const Rates *rates)
+{
+    return head_gradient_cost(tile->context, w, tile->parts, rates);
+}
+
+static Cost price_embedding(const Tile *tile, const Window *w, const Rates *rates)
+{
+    return embedding_gradient_cost(tile->context, w, tile->parts, rates);
+}
+
+static Cost price_loss(const Tile *tile, const Window *w, const Rates *rates)
+{
+    (void)w;
+    const Pass *const p = tile->context;
+    return rates_map(rates, MAP_add, 1, (double)p->shape.T * p->shape.B);
+}
+
 /* ---- the list ---- */
 
 typedef enum Kind {
@@ -202,21 +307,22 @@ typedef enum Kind {
 static const struct {
     const char *name;
     void (*run)(const Tile *tile, int worker);
+    Price *price; /* NULL: nothing */
 } kinds[] = {
     // clang-format off
-    [GATE]               = {NULL,       run_gate},
-    [PACK]               = {"pack",     run_pack},
-    [PACK_HEAD]          = {"pack",     run_head_pack},
-    [CLEAR]              = {"clear",    run_clear},
-    [ENTER]              = {"enter",    run_enter},
-    [FORWARD]            = {"forward",  run_forward},
-    [HEAD]               = {"head",     run_head},
-    [BACKWARD]           = {"backward", run_backward},
-    [LEAVE]              = {"leave",    run_leave},
-    [GRADIENT]           = {"gradient", run_gradient},
-    [GRADIENT_HEAD]      = {"gradient", run_head_gradient},
-    [GRADIENT_EMBEDDING] = {"gradient", run_embedding_gradient},
-    [LOSS]               = {"loss",     run_loss},
+    [GATE]               = {NULL,       run_gate,               NULL},
+    [PACK]               = {"pack",     run_pack,               price_pack},
+    [PACK_HEAD]          = {"pack",     run_head_pack,          price_head_pack},
+    [CLEAR]              = {"clear",    run_clear,              price_clear},
+    [ENTER]              = {"enter",    run_enter,              price_enter},
+    [FORWARD]            = {"forward",  run_forward,            price_forward},
+    [HEAD]               = {"head",     run_head,               price_head},
+    [BACKWARD]           = {"backward", run_backward,           price_backward},
+    [LEAVE]              = {"leave",    run_leave,              price_leave},
+    [GRADIENT]           = {"gradient", run_gradient,           price_gradient},
+    [GRADIENT_HEAD]      = {"gradient", run_head_gradient,      price_head_gradient},
+    [GRADIENT_EMBEDDING] = {"gradient", run_embedding_gradient, price_embedding},
+    [LOSS]               = {"loss",     run_loss,               price_loss},
     // clang-format on
 };
 
@@ -228,8 +334,11 @@ typedef struct Tiles {
 typedef struct Weave {
     Pass *pass;
     TileList *list;
-    int threads, window;
-    int stride; /* tiles of a window: all have the same, in the same order */
+    const Rates *rates;
+    int window;
+    int stride;   /* tiles of a window: all have the same, in the same order */
+    Window steps; /* of the window: those alone */
+    bool again;   /* it has as many as the one before, and costs the same */
 } Weave;
 
 static Tile tile_of(const Weave *w, Kind kind, int layer, void *context)
@@ -238,45 +347,84 @@ static Tile tile_of(const Weave *w, Kind kind, int layer, void *context)
                   .run = kinds[kind].run,
                   .layer = layer,
                   .context = context,
-                  .index = w->window};
+                  .index = w->window,
+                  .kind = (int)kind,
+                  .parts = 1};
+}
+
+static void add(const Weave *w, Tile tile)
+{
+    Price *const price = kinds[tile.kind].price;
+    if (w->again) {
+        const Tile *const like = tiles_get(w->list, tiles_count(w->list) - w->stride);
+        tile.seconds = like->seconds;
+        tile.flops = like->flops;
+        tile.away = like->away;
+    } else if (price) {
+        const Cost cost = price(&tile, &w->steps, w->rates);
+        tile.seconds = cost.seconds;
+        tile.flops = cost.flops;
+        tile.away = cost.away;
+    }
+    (void)tiles_add(w->list, tile);
+}
+
+/* The core whose cache has a block of rows of the window's slot: its chunk stays there from
+ * forward to gradient. Where cores are many, blocks stand apart, each with its gang. */
+static int home_of(const Weave *w, int block)
+{
+    const Pass *const p = w->pass;
+    const int blocks = p->split.slots * p->split.rows;
+    const int all = blocks * p->split.units;
+    const int apart = all < p->threads ? p->threads / blocks : p->split.units;
+    return (w->window % p->split.slots * p->split.rows + block) * apart % p->threads;
 }
 
 static Tiles add_parts(const Weave *w, Tile tile, int parts)
 {
     const Tiles tiles = {tiles_count(w->list), parts};
     tile.parts = parts;
+    const int first = tile.home;
     for (tile.part = 0; tile.part < parts; tile.part++) {
-        tile.owner = tile.part % w->threads;
-        (void)tiles_add(w->list, tile);
+        tile.home = (first + tile.part) % w->pass->threads;
+        add(w, tile);
+    }
+    return tiles;
+}
+
+/* Each block in so many parts, which are a gang. */
+static Tiles add_gangs(const Weave *w, Tile tile, int members)
+{
+    const int blocks = w->pass->split.rows;
+    const Tiles tiles = {tiles_count(w->list), blocks * members};
+    tile.gang = members;
+    for (int i = 0; i < blocks; i++) {
+        tile.first = pass_row(w->pass, i);
+        tile.end = pass_row(w->pass, i + 1);
+        tile.home = home_of(w, i);
+        (void)add_parts(w, tile, members);
     }
     return tiles;
 }
 
 static Tiles add_rows(const Weave *w, Tile tile)
 {
-    const Tiles tiles = {tiles_count(w->list), w->pass->split.rows};
-    const int B = w->pass->shape.B;
-    for (int i = 0; i < tiles.count; i++) {
-        tile.first = (int)((int64_t)B * i / tiles.count);
-        tile.end = (int)((int64_t)B * (i + 1) / tiles.count);
-        tile.owner = i * w->threads / tiles.count;
-        (void)tiles_add(w->list, tile);
-    }
-    return tiles;
+    return add_gangs(w, tile, 1);
 }
 
 static Tiles add_one(const Weave *w, Kind kind)
 {
-    const Tiles tiles = {tiles_count(w->list), 1};
-    (void)tiles_add(w->list, tile_of(w, kind, -1, w->pass));
-    return tiles;
+    return add_parts(w, tile_of(w, kind, -1, w->pass), 1);
 }
 
+/* Of blocks of rows; every member of a gang waits for every member of another. */
 static void after_each(const Weave *w, Tiles later, Tiles earlier)
 {
-    assert(later.count == earlier.count);
-    for (int i = 0; i < later.count; i++)
-        tiles_after(w->list, later.first + i, earlier.first + i);
+    const int blocks = w->pass->split.rows;
+    const int l = later.count / blocks, e = earlier.count / blocks;
+    for (int i = 0; i < blocks * l; i++)
+        for (int k = 0; k < e; k++)
+            tiles_after(w->list, later.first + i, earlier.first + i / l * e + k);
 }
 
 static void after_all(const Weave *w, Tiles later, Tiles earlier)
@@ -311,7 +459,7 @@ static Tiles add_gate_from(const Weave *w, int first)
 static Tiles add_start(const Weave *w)
 {
     Pass *const p = w->pass;
-    const int L = p->net->model.layer_count, parts = w->threads;
+    const int L = p->net->model.layer_count, parts = p->threads;
     for (int i = 0; i < 2 * L; i++)
         if (p->direction[i].pass)
             add_parts(w, tile_of(w, PACK, i / 2, &p->direction[i]), parts);
@@ -332,7 +480,8 @@ static Tiles add_window_forward(const Weave *w, Tiles free)
         for (int d = 0; l > 0 && d < layer[l - 1].directions; d++)
             after_each(w, enter, below[d]);
         for (int d = 0; d < layer[l].directions; d++) {
-            below[d] = add_rows(w, tile_of(w, FORWARD, l, &p->direction[2 * l + d]));
+            below[d] = add_gangs(w, tile_of(w, FORWARD, l, &p->direction[2 * l + d]),
+                                 p->split.units);
             after_each(w, below[d], enter);
             if (!p->shape.stale) after_like(w, below[d]);
         }
@@ -345,6 +494,7 @@ static Tiles add_window_forward(const Weave *w, Tiles free)
 static void add_gradient(const Weave *w, Tiles rows, Tile tile)
 {
     const Tiles done = add_gate(w, rows);
+    tile.home = home_of(w, 0);
     const Tiles gradient = add_parts(w, tile, w->pass->split.parts);
     after_all(w, gradient, done);
     after_like(w, gradient);
@@ -361,7 +511,8 @@ static void add_window_backward(const Weave *w, Tiles head)
         Tiles backward[2];
         for (int d = 0; d < net->layer[l].directions; d++) {
             Direction *const direction = &p->direction[2 * l + d];
-            backward[d] = add_rows(w, tile_of(w, BACKWARD, l, direction));
+            backward[d] =
+                add_gangs(w, tile_of(w, BACKWARD, l, direction), p->split.units);
             after_each(w, backward[d], above);
             add_gradient(w, backward[d], tile_of(w, GRADIENT, l, direction));
         }
@@ -374,31 +525,42 @@ static void add_window_backward(const Weave *w, Tiles head)
 }
 
 /* Upper bounds, with two directions everywhere. */
-static int tiles_room(const Weave *w, int windows)
+static int tiles_room(const Pass *p, int windows)
 {
-    const Split *const s = &w->pass->split;
-    const int L = w->pass->net->model.layer_count;
-    const int start = (2 * L + 2) * w->threads + 1;
-    const int window = (6 * L + 1) * s->rows + (2 * L + 2) * (s->parts + 1) + 1;
-    return start + windows * window + 2 + update_tiles(w->threads);
+    const Split *const s = &p->split;
+    const int L = p->net->model.layer_count;
+    const int start = (2 * L + 2) * p->threads + 1;
+    const int window =
+        ((4 * s->units + 2) * L + 1) * s->rows + (2 * L + 2) * (s->parts + 1) + 1;
+    return start + windows * window + 2 + update_tiles(p->threads);
 }
 
-bool pass_weave(Pass *p, int windows, TileList **list, Error *err)
+static void add_window(Weave *w, Tiles start)
 {
-    Weave w = {.pass = p, .threads = weft_team_threads(p->net->team)};
-    const int room = tiles_room(&w, windows);
-    if (!tiles_open(room, 4 * room, &w.list, err)) return false;
+    Pass *const p = w->pass;
+    const int first = tiles_count(w->list), had = w->window - p->split.slots;
+    const int free = had < 0 ? start.first : start.first + (had + 1) * w->stride;
+    const Window before = w->steps;
+    pass_window(&p->shape, w->window % pass_windows(&p->shape) * p->shape.chunk,
+                &w->steps);
+    w->again = w->window > 0 && w->steps.T == before.T && w->steps.lead == before.lead;
+    const Tiles head = add_window_forward(w, (Tiles){free, 1});
+    if (pass_trains(p)) add_window_backward(w, head);
+    (void)add_gate_from(w, first);
+    w->stride =
+        tiles_count(w->list) - first; /* its end: start + (window + 1) strides */
+}
+
+bool pass_weave(Pass *p, int windows, const Rates *rates, TileList **list, Error *err)
+{
+    Weave w = {.pass = p, .rates = rates};
+    const int room = tiles_room(p, windows);
+    if (!tiles_open(room, (3 + p->split.units) * room, &w.list, err)) return false;
 
     const Tiles start = add_start(&w);
-    for (; w.window < windows; w.window++) { /* its end: start + (window + 1) strides */
-        const int first = tiles_count(w.list), had = w.window - p->split.slots;
-        const int free = had < 0 ? start.first : start.first + (had + 1) * w.stride;
-        const Tiles head = add_window_forward(&w, (Tiles){free, 1});
-        if (pass_trains(p)) add_window_backward(&w, head);
-        (void)add_gate_from(&w, first);
-        w.stride = tiles_count(w.list) - first;
-    }
+    for (; w.window < windows; w.window++) add_window(&w, start);
     w.window = 0;
+    w.again = false;
     Tiles at = add_one(&w, GATE);
     for (int i = 1; i <= windows; i++)
         tiles_after(w.list, at.first, start.first + i * w.stride);
@@ -407,7 +569,8 @@ bool pass_weave(Pass *p, int windows, TileList **list, Error *err)
         after_all(&w, loss, at);
         at = loss;
     }
-    if (pass_trains(p)) update_add(&p->net->update, w.list, w.threads, at.first);
+    if (pass_trains(p))
+        update_add(&p->net->update, w.list, p->threads, at.first, rates);
     *list = w.list;
     return true;
 }

@@ -41,6 +41,8 @@ enum {
     FROM_L2,
     FROM_L3,
     FROM_MEMORY,
+    STEPS_L2,
+    STEPS_MEMORY,
     PROBES
 };
 
@@ -88,6 +90,8 @@ static void make_probes(const Desk *desk, const Rates *r, Probe probe[PROBES])
     probe[FROM_L2] = stream(desk, r->l2_bytes / 2);
     probe[FROM_L3] = stream(desk, most(r->l3_bytes / 4, 2 * r->l2_bytes));
     probe[FROM_MEMORY] = stream(desk, 2 * r->l3_bytes);
+    probe[STEPS_L2] = probe_steps(desk, (int)(r->l2_bytes / 8));
+    probe[STEPS_MEMORY] = probe_steps(desk, (int)(r->l3_bytes / 2));
 }
 
 /* Of the larger gradient; fewer where kernels are slow, as without vectors. */
@@ -179,6 +183,14 @@ static double bytes_rate(const Probe *probe, double seconds)
     return sizeof(float) * (double)probe->n * probe->k / seconds;
 }
 
+/* Bytes a second, beside the time that they take from L2. */
+static double steps_rate(const Probe *probe, int from)
+{
+    const double l2 = probe[STEPS_L2].best / probe[STEPS_L2].n;
+    const double more = probe[from].best / probe[from].n - l2;
+    return sizeof(float) / most(more, LEAST);
+}
+
 static void solve(const Probe *probe, Rates *r)
 {
     const Probe *const adam = &probe[ADAM];
@@ -190,6 +202,7 @@ static void solve(const Probe *probe, Rates *r)
     r->l2 = bytes_rate(&probe[FROM_L2], probe[FROM_L2].best);
     r->l3 = bytes_rate(&probe[FROM_L3], probe[FROM_L3].best);
     r->memory = bytes_rate(&probe[FROM_MEMORY], probe[FROM_MEMORY].best);
+    r->steps = steps_rate(probe, STEPS_MEMORY);
 }
 
 static bool try_all(Probe probe[PROBES], Waits *waits, Team *team, int domain,

@@ -103,6 +103,12 @@ static Tile *tile_of(const Simulation *s, int i)
     return tiles_get(s->list, i);
 }
 
+static double seconds_on(const Simulation *s, int i, int core)
+{
+    const Tile *const tile = tile_of(s, i);
+    return tile->seconds + (core == tile->home % s->machine->cores ? 0 : tile->away);
+}
+
 static bool is_gate(const Tile *tile)
 {
     return tile->seconds <= 0;
@@ -164,6 +170,7 @@ static int last_core(const Simulation *s, int i)
  * but tells which domain is near. */
 static int home_core(const Simulation *s, int i)
 {
+    if (tile_of(s, i)->away > 0) return tile_of(s, i)->home % s->machine->cores;
     const TileLinks *const l = s->links;
     int last = -1;
     for (int k = l->before_at[i]; k < l->before_at[i + 1]; k++) {
@@ -173,6 +180,19 @@ static int home_core(const Simulation *s, int i)
         if (last < 0 || s->end[before] > s->end[last]) last = before;
     }
     return last < 0 ? last_core(s, i) : tile_of(s, last)->owner;
+}
+
+static double start_on(const Simulation *s, int i, int core)
+{
+    return most(s->now, most(s->free_at[core], ready_at(s, i, core)));
+}
+
+/* Whether a tile that another core would take longer for ends first on its own, busy or
+ * not. */
+static bool goes_home(const Simulation *s, int i, int home, int other)
+{
+    const double away = tile_of(s, i)->away;
+    return away > 0 && start_on(s, i, home) <= start_on(s, i, other) + away;
 }
 
 /* The first core of a domain where tile i and its gang start now or first, home being the
@@ -188,7 +208,7 @@ static int choose_domain(const Simulation *s, int i, int members, int home)
         if (domain_cores(m, base) < members) continue;
         const int core = s->by_free[base + members - 1];
         if (k == 0 && is_idle(s, core)) return base;
-        const double start = most(s->now, most(s->free_at[core], ready_at(s, i, core)));
+        const double start = start_on(s, i, core);
         if (start < best_start) {
             best = base;
             best_start = start;
@@ -249,10 +269,14 @@ static void place_members(Simulation *s, int first)
 {
     const int members = members_of(tile_of(s, first)), home = home_core(s, first);
     const int base = choose_domain(s, first, members, home);
-    const double start = choose_cores(s, first, members, base, home);
+    double start = choose_cores(s, first, members, base, home);
+    if (members == 1 && goes_home(s, first, home, tile_of(s, first)->owner)) {
+        tile_of(s, first)->owner = home;
+        start = start_on(s, first, home);
+    }
     for (int i = first; i < first + members; i++) {
         const int core = tile_of(s, i)->owner;
-        place(s, i, start, start + (s->machine->tile + tile_of(s, i)->seconds));
+        place(s, i, start, start + s->machine->tile + seconds_on(s, i, core));
         s->idle -= is_idle(s, core);
         s->waiting += start - s->free_at[core];
         occupy(s, core, s->end[i]);
@@ -323,7 +347,7 @@ static void sum_up(const Simulation *s, Plan *plan)
     *plan = (Plan){.waiting = s->waiting};
     for (int i = 0; i < s->tiles; i++) {
         plan->seconds = most(plan->seconds, s->end[i]);
-        plan->work += tile_of(s, i)->seconds;
+        plan->work += seconds_on(s, i, tile_of(s, i)->owner);
         plan->path = most(plan->path, s->path[i]);
     }
     for (int core = 0; core < s->machine->cores; core++)
@@ -367,4 +391,14 @@ bool plan_make(TileList *list, const PlanMachine *machine, Plan *plan, Error *er
     tiles_order(list, s.order);
     arena_close(&arena);
     return true;
+}
+
+Terms terms_of(int cores, int domain, const Rates *rates)
+{
+    return (Terms){.machine = {.cores = cores,
+                               .domain = domain < cores ? domain : cores,
+                               .wait = rates->wait,
+                               .far_wait = rates->far_wait,
+                               .tile = rates->tile},
+                   .rates = *rates};
 }

@@ -8,6 +8,8 @@
 #define TURNS       2000 /* of the chains that tell the peak */
 #define MATRIX      64   /* columns of one, in grouped operations, ... */
 #define MEAN        256  /* ... and elements of a sum */
+#define ARRAYS      6    /* of what is kept, and as many of what is made, ... */
+#define PIECE       128  /* ... of so many floats a step */
 
 enum { APART = PROBE_FLOATS / PROBE_ROWS + LANES_MAX }; /* floats from row to row */
 
@@ -112,6 +114,18 @@ static void work_gradient(const Probe *p)
     simd->gradient(p->rows, 1, &job, d->packed);
 }
 
+static void work_steps(const Probe *p)
+{
+    const int steps = p->n / (2 * ARRAYS * PIECE);
+    float *const a = p->desk->weights, *const y = a + p->n / 2;
+    for (int t = steps - 1; t >= 0; t--)
+        for (int array = 0; array < ARRAYS; array++) {
+            const size_t at = (size_t)(array * steps + t) * PIECE;
+            simd->map[MAP_add](
+                &(Map){.rows = 1, .n = PIECE, .y = y + at, .a = a + at, .b = y + at});
+        }
+}
+
 static void work_drop(const Probe *p)
 {
     simd->drop(1, p->n, 1, 2, 0, 0, 0.5f, p->desk->y, 0);
@@ -159,6 +173,13 @@ Probe probe_map(const Desk *desk, MapOp op, int rows, int n)
 Probe probe_gradient(const Desk *desk, int rows, int n, int k)
 {
     return (Probe){.work = work_gradient, .desk = desk, .rows = rows, .n = n, .k = k};
+}
+
+Probe probe_steps(const Desk *desk, int floats)
+{
+    const int whole = 2 * ARRAYS * PIECE;
+    return (Probe){
+        .work = work_steps, .desk = desk, .rows = 1, .n = floats / whole * whole};
 }
 
 Probe probe_drop(const Desk *desk, int n)

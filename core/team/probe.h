@@ -40,6 +40,9 @@ double probe_peak_flops(void);
 Probe probe_product(const Desk *desk, int rows, int n, int k);
 Probe probe_map(const Desk *desk, MapOp op, int rows, int n);
 Probe probe_gradient(const Desk *desk, int rows, int n, int k);
+/* y += a by pieces, from the last step to the first and array by array, as a backward step
+ * does with what forward steps have kept: so many floats in all. */
+Probe probe_steps(const Desk *desk, int floats);
 Probe probe_drop(const Desk *desk, int n);
 Probe probe_adam(const Desk *desk);
 

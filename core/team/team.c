@@ -10,6 +10,7 @@
 #include "../../simd/isa.h"
 #include "../clock.h"
 #include "machine.h"
+#include "plan.h"
 #include "profile.h"
 #include "tiles.h"
 #include "trace.h"
@@ -25,6 +26,7 @@
 #define LOST_SECONDS 1e-3
 #define REST_LEAST   8
 #define REST_MOST    128
+#define SOON         16e-3 /* in which a process that wants the core all the time gets it */
 
 struct WeftTeam {
     int threads;
@@ -36,6 +38,7 @@ struct WeftTeam {
     double *lost;     /* [threads]: seconds of the last run without a core */
     Machine *machine; /* NULL: threads are not bound */
     char note[MACHINE_NOTE];
+    Terms terms;
     Watch *watch; /* the first of a list */
     Trace *trace; /* NULL: none; so are those below */
     Profile *profile;
@@ -81,7 +84,7 @@ static void shrink(Team *team, double begin)
         team->place[active] = place;
     }
     if (active == team->active) return;
-    const bool again = begin - team->until < team->rest;
+    const bool again = begin - team->until < SOON;
     team->rest = again ? 2 * team->rest : REST_LEAST * most;
     if (team->rest > REST_MOST * most) team->rest = REST_MOST * most;
     team->until = now + team->rest;
@@ -253,6 +256,7 @@ static bool wants_binding(const Machine *machine, int threads)
 static bool find_threads(Team *team, int threads, Error *err)
 {
     team->threads = team->active = threads;
+    team->terms = terms_of(1, 1, &rates_typical);
     if (threads == 1) return true; /* runs where its caller runs */
     if (!machine_open(NULL, &team->machine, err)) return false;
     const int usable = machine_usable(team->machine);
@@ -262,6 +266,8 @@ static bool find_threads(Team *team, int threads, Error *err)
         team->threads = team->active = usable < allowed ? usable : allowed;
     }
     team->shrinks = team->threads <= usable;
+    team->terms =
+        terms_of(team->threads, machine_domain(team->machine), &rates_typical);
     if (wants_binding(team->machine, team->threads)) return true;
     machine_close(team->machine);
     team->machine = NULL;
@@ -300,6 +306,20 @@ void weft_team_close(WeftTeam *team)
     free(team->place);
     free(team->lost);
     free(team);
+}
+
+const Terms *team_terms(const Team *team)
+{
+    return &team->terms;
+}
+
+bool weft_team_split(WeftTeam *team, WeftSplit split, size_t memory, WeftError *err)
+{
+    if (!team) return error(err, "weft_team_split needs a team");
+    if (split > WEFT_SPLIT_LAYERS) return error(err, "unknown split %d", (int)split);
+    team->terms.split = split;
+    team->terms.memory = memory;
+    return true;
 }
 
 int weft_team_threads(const WeftTeam *team)

@@ -16,7 +16,7 @@ struct Tile {
     void *context;
     int part, parts;  /* of what is split */
     int first, end;   /* rows */
-    int index;        /* of chunk, or as the maker likes */
+    int index, kind;  /* of chunk; or as the maker likes */
     int owner;        /* worker whose list it is in */
     const char *name; /* of the phase: "forward", "pack", ...; NULL: a gate */
     int layer;        /* of the net; the head is above the last; -1: of none */
@@ -24,6 +24,8 @@ struct Tile {
 
     /* What a plan goes by, and what it finds (plan.h). */
     double seconds; /* predicted; 0: a gate, which costs nothing */
+    int home;       /* the worker in whose cache its data are, ... */
+    double away;    /* ... and the seconds more that another takes; 0: no difference */
     int gang;       /* m > 1: one of m members, numbers in a row, parts 0 .. m - 1 */
     double start;   /* seconds after the start of the list */
 };

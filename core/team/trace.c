@@ -94,7 +94,7 @@ static void write_tile(const Trace *t, int number, int worker)
             tile->index);
     if (tile->layer >= 0) fprintf(out, ",\"layer\":%d", tile->layer);
     if (tile->end > 0) fprintf(out, ",\"first\":%d,\"end\":%d", tile->first, tile->end);
-    if (tile->parts > 0)
+    if (tile->parts > 1)
         fprintf(out, ",\"part\":%d,\"parts\":%d", tile->part, tile->parts);
     write_end(t);
 }

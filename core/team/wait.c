@@ -11,6 +11,7 @@
 
 #include "../clock.h"
 #include "../gang.h"
+#include "../../simd/scalar.h"
 
 #define STAGES    50
 #define RUNS      5    /* of a try */
@@ -81,14 +82,14 @@ static int partner(int i, int distance)
     return i / distance % 2 == 0 ? i + distance : i - distance;
 }
 
-static bool make_stages(Stages *stages, int workers, int distance, TileList **list,
-                        Error *err)
+static bool make_stages(void (*run)(const Tile *, int), void *context, int workers,
+                        int distance, TileList **list, Error *err)
 {
     const int all = STAGES * workers;
     if (!tiles_open(all, 2 * all, list, err)) return false;
     for (int i = 0; i < all; i++)
-        tiles_add(*list, (Tile){.run = run_tile,
-                                .context = stages,
+        tiles_add(*list, (Tile){.run = run,
+                                .context = context,
                                 .index = i / workers,
                                 .owner = i % workers,
                                 .layer = -1});
@@ -105,7 +106,7 @@ static bool try_stages(Team *team, double beat, int distance, double *best, Erro
 {
     Stages stages = {.beat = beat};
     TileList *list;
-    if (!make_stages(&stages, weft_team_threads(team), distance, &list, err))
+    if (!make_stages(run_tile, &stages, weft_team_threads(team), distance, &list, err))
         return false;
     try_list(team, list, &stages.span, best);
     tiles_close(list);
@@ -154,11 +155,81 @@ static bool try_rounds(Team *team, int members, double *best, Error *err)
     return made;
 }
 
+/* ---- what others have written ---- */
+
+enum { LINES = 256, APART = 272 }; /* of a chain; floats from one to the next */
+
+/* Each line has the number of the next. */
+typedef struct Chains {
+    double best[2]; /* [worker]: seconds of a line */
+    float *line[2]; /* [owner]: [LINES][APART] */
+    int writer[2];  /* the worker that wrote them last */
+} Chains;
+
+static void follow(float *line, float add)
+{
+    int at = 0;
+    for (int i = 0; i < LINES; i++) {
+        float *const next = line + at * APART;
+        next[1] += add;
+        at = (int)next[0];
+    }
+}
+
+/* In even stages each writes its own chain, in odd ones that of the other. */
+static void run_chain(const Tile *tile, int worker)
+{
+    Chains *const c = tile->context;
+    const int of = tile->owner ^ (tile->index & 1);
+    const bool others = c->writer[of] != worker;
+    const double begin = now();
+    follow(c->line[of], 1);
+    if (others)
+        c->best[worker % 2] = least(c->best[worker % 2], (now() - begin) / LINES);
+    c->writer[of] = worker;
+    spin(BEAT);
+}
+
+/* The order is random, for nobody to guess it: Sattolo's, of one cycle. */
+static void draw_chain(float *line)
+{
+    for (int i = 0; i < LINES; i++) line[i * APART] = (float)i;
+    for (int i = LINES - 1; i > 0; i--) {
+        const int other = (int)(random_uniform(1, 1, (uint64_t)i) * (float)i);
+        const float mine = line[i * APART];
+        line[i * APART] = line[other * APART];
+        line[other * APART] = mine;
+    }
+}
+
+/* By two of the team's workers, the others have nothing to do. */
+static bool try_chains(Team *team, double *best, Error *err)
+{
+    Chains chains = {.best = {*best, *best}};
+    Arena arena;
+    TileList *list;
+    const size_t floats = (size_t)LINES * APART;
+    if (!arena_open(&arena, 2 * floats * sizeof(float) + ARENA_ALIGN, err))
+        return false;
+    for (int i = 0; i < 2; i++) {
+        chains.line[i] = ARENA_TAKE(&arena, float, floats);
+        draw_chain(chains.line[i]);
+    }
+    const bool made = make_stages(run_chain, &chains, 2, 1, &list, err);
+    if (made) {
+        team_run(team, list);
+        tiles_close(list);
+    }
+    arena_close(&arena);
+    *best = least(chains.best[0], chains.best[1]);
+    return made;
+}
+
 /* ---- all of it ---- */
 
 void waits_begin(Waits *waits)
 {
-    *waits = (Waits){.tile = 1, .beat = 1, .near = 1, .far = 1, .round = 1};
+    *waits = (Waits){.tile = 1, .beat = 1, .near = 1, .far = 1, .round = 1, .reach = 1};
 }
 
 /* Members of a gang here; 1: there are no two of the team in a domain. */
@@ -183,6 +254,7 @@ bool waits_try(Waits *w, Team *team, int domain, Error *err)
     const bool near = members > 1, far = domain < weft_team_threads(team);
     return try_alone(w, err) && (!near || try_stages(team, BEAT, 1, &w->near, err)) &&
            (!near || try_rounds(team, members, &w->round, err)) &&
+           (!near || try_chains(team, &w->reach, err)) &&
            (!far || try_stages(team, BEAT, domain, &w->far, err));
 }
 
@@ -191,9 +263,11 @@ void waits_solve(const Waits *w, const Team *team, int domain, Rates *r)
     r->tile = most(w->tile, LEAST);
     r->wait = rates_typical.wait;
     r->round = rates_typical.round;
+    r->reach = rates_typical.reach;
     if (gang_of(team, domain) > 1) {
         r->wait = most(w->near - w->beat, LEAST);
         r->round = most(w->round - (w->beat - r->tile), LEAST);
+        r->reach = most(w->reach, LEAST);
     }
     r->far_wait = r->wait * rates_typical.far_wait / rates_typical.wait;
     if (domain < weft_team_threads(team)) r->far_wait = most(w->far - w->beat, r->wait);

@@ -6,7 +6,7 @@
  * gradient is carried back over the window, and with `back` over steps that lead it,
  * but not beyond the batch (Williams & Peng 1990). With `stale`, windows of an update
  * enter states of their last visit. */
-#include "../net/pass.h"
+#include "train.h"
 #include "../clock.h"
 
 #include <math.h>
@@ -38,18 +38,23 @@ static void take_carried(WeftNet *net, Pass *p)
     *c = (Carried){0};
 }
 
+PassShape train_shape(const WeftTrain *train, int T, int B)
+{
+    return (PassShape){.purpose = PURPOSE_TRAIN,
+                       .T = T,
+                       .B = B,
+                       .chunk = train->chunk && train->chunk < T ? train->chunk : T,
+                       .back = train->back,
+                       .burn_in = train->burn_in < T ? train->burn_in : T,
+                       .stale = train->stale,
+                       .windows = train->chunks_per_update};
+}
+
 static bool make_ready(Training *t, Error *err)
 {
     WeftNet *const net = t->net;
-    const int T = t->source->steps, cut = t->train.chunk;
-    const PassShape shape = {.purpose = PURPOSE_TRAIN,
-                             .T = T,
-                             .B = t->source->rows,
-                             .chunk = cut && cut < T ? cut : T,
-                             .back = t->train.back,
-                             .burn_in = t->train.burn_in < T ? t->train.burn_in : T,
-                             .stale = t->train.stale,
-                             .windows = t->train.chunks_per_update};
+    const int T = t->source->steps;
+    const PassShape shape = train_shape(&t->train, T, t->source->rows);
     if (!pass_ready(net, &net->training, &shape, err)) return false;
     t->pass = net->training;
     take_carried(net, t->pass);

@@ -175,24 +175,31 @@ int update_tiles(int threads)
     return 2 * threads + 1;
 }
 
-void update_add(Update *update, TileList *list, int threads, int after)
+void update_add(Update *update, TileList *list, int threads, int after,
+                const Rates *costs)
 {
+    const double each = (double)update->count / threads;
     Tile tile = {.name = "norm",
                  .layer = -1,
                  .run = run_norm,
                  .context = update,
+                 .seconds = rates_map(costs, MAP_add, 1, each).seconds,
                  .parts = threads};
     const int norms = tiles_count(list), rates = norms + threads;
     for (tile.part = 0; tile.part < threads; tile.part++) {
         tile.owner = tile.part;
         tiles_after(list, tiles_add(list, tile), after);
     }
-    const Tile all = {
-        .name = "rates", .layer = -1, .run = run_rates, .context = update};
+    const Tile all = {.name = "rates",
+                      .layer = -1,
+                      .run = run_rates,
+                      .context = update,
+                      .seconds = costs->call};
     (void)tiles_add(list, all);
     for (int i = 0; i < threads; i++) tiles_after(list, rates, norms + i);
     tile.name = "update";
     tile.run = run_update;
+    tile.seconds = each * costs->optimizer;
     for (tile.part = 0; tile.part < threads; tile.part++) {
         tile.owner = tile.part;
         tiles_after(list, tiles_add(list, tile), rates);

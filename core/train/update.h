@@ -3,6 +3,7 @@
 
 #include "../team/team.h"
 #include "../model.h"
+#include "../rates.h"
 
 /* What one training keeps between updates, beside the parameters. */
 typedef struct Moments {
@@ -39,4 +40,5 @@ UpdateRates train_rates(const WeftTrain *train, uint64_t updates, uint64_t since
 /* Adds the tiles, which wait for tile `after`. At most update_tiles(threads) of them,
  * with twice as many edges. */
 int update_tiles(int threads);
-void update_add(Update *update, TileList *list, int threads, int after);
+void update_add(Update *update, TileList *list, int threads, int after,
+                const Rates *rates);
