@@ -9,7 +9,7 @@
 // clang-format off
 const Option data_options[] = {
     {"bytes", NULL, "a text's bytes are its symbols, not its UTF-8 characters", &option_switch, FIELD(bytes), 0, 0, NULL},
-    {"split", "A,B,C", "percent for training, validation and test, in this order", &option_split, FIELD(split), 0, 0, NULL},
+    {"shares", "A,B,C", "percent for training, validation and test, in this order", &option_split, FIELD(split), 0, 0, NULL},
     {"target", "NAME", "the column of a table to forecast", &option_text, FIELD(target), 0, 0, NULL},
     {"columns", "A,B", "columns that go in beside it; else all that are numbers", &option_text, FIELD(columns), 0, 0, NULL},
     {"window", "N", "rows of a table that a forecast looks back at", &option_int, FIELD(window), 1, 1e7, NULL},

@@ -2,13 +2,14 @@
 #include "corpus.h"
 #include "progress.h"
 #include "saved.h"
+#include "share.h"
 #include "verbs.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 typedef struct Options {
-    int threads;
+    Share share;
     const char *save, *resume, *trace;
     bool profile;
 } Options;
@@ -16,7 +17,6 @@ typedef struct Options {
 #define FIELD(name) offsetof(Options, name)
 // clang-format off
 static const Option run_options[] = {
-    {"threads", "N", "0: one for each usable physical core", &option_int, FIELD(threads), 0, 4096, NULL},
     {"save", "FILE", "keep the net here: the last one, written at each evaluation", &option_text, FIELD(save), 0, 0, NULL},
     {"resume", "FILE", "go on from here; only --steps and --every may differ", &option_text, FIELD(resume), 0, 0, NULL},
     {"trace", "FILE", "write here what each thread does and when, for ui.perfetto.dev; of a few --steps", &option_text, FIELD(trace), 0, 0, NULL},
@@ -75,6 +75,7 @@ static bool call_read(Job *job, const Verb *verb, int argc, char **argv, Call *c
 {
     const OptionGroup groups[] = {
         {"Options (of a text; a table or task has others)", run_options, &job->options},
+        {NULL, share_options, &job->options.share},
         {"The data", data_options, &job->data_options},
         {"The model and its training", point_options, &job->settings},
         {NULL, settings_options, &job->settings},
@@ -89,6 +90,7 @@ typedef struct Run {
     WeftNet *net;
     Data data;
     double began, shown;  /* seconds */
+    bool told;            /* how threads share an update */
     uint64_t first;       /* update at which this process began */
     uint64_t epoch;       /* whose stale states were told of */
     double loss, updates; /* since the last evaluation */
@@ -112,6 +114,8 @@ static bool on_progress(void *context, const WeftProgress *progress)
     run->finite = progress->finite;
     run->step = progress->step;
     run->layer = progress->layer;
+    if (!run->told) progress_line("an update: %s", weft_net_split(run->net));
+    run->told = true;
     if (progress->stale_epoch > run->epoch) {
         run->epoch = progress->stale_epoch;
         progress_line("epoch %" PRIu64 ": approximate: stale states are off by %.3g at "
@@ -278,6 +282,7 @@ static Status run_resumed(Job *job, const Saved *saved, WeftError *err)
 {
     Run run = {.job = job, .net = saved->net};
     if (!same(&saved->settings, job->settings, err)) return BAD_CALL;
+    if (!share_apply(&job->options.share, saved->team, err)) return FAILED;
     if (!data_open(job->kind, job->name, &job->data_options, &job->settings, NULL,
                    &run.data, err))
         return FAILED;
@@ -296,7 +301,7 @@ static Status resume(Job *job, const Verb *verb, int argc, char **argv, WeftErro
 {
     Saved saved;
     Call call;
-    if (!saved_open(job->options.resume, job->options.threads, &saved, err))
+    if (!saved_open(job->options.resume, job->options.share.threads, &saved, err))
         return FAILED;
     job->settings = saved.settings;
     job->data_options = saved.options;
@@ -331,8 +336,10 @@ static Status start(Job *job, const Verb *verb, int argc, char **argv, WeftError
     job->data_options = (DataOptions){DATA_OPTIONS_COMMON};
     if (!call_read(job, verb, argc, argv, &call, err) || !fits(job, err))
         return BAD_CALL;
-    if (!weft_team_open(job->options.threads, &team, err)) return FAILED;
-    const Status status = run_fresh(job, team, err);
+    if (!weft_team_open(job->options.share.threads, &team, err)) return FAILED;
+    const Status status = share_apply(&job->options.share, team, err)
+                              ? run_fresh(job, team, err)
+                              : FAILED;
     weft_team_close(team);
     return status;
 }

@@ -6,7 +6,7 @@
 
 // clang-format off
 #define VERB_LIST(X)                                                                     \
-    X(run) X(report) X(train) X(eval) X(sample) X(predict) X(cells) X(check) X(machine)
+    X(run) X(report) X(train) X(eval) X(sample) X(predict) X(cells) X(check) X(plan) X(machine)
 // clang-format on
 
 #define DECLARE(name) extern const Verb name##_verb;

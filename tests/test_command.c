@@ -93,7 +93,7 @@ Test(command, says_what_it_is)
     expect_call(0, "Usage: weft VERB", "weft --help");
     static const char *const verbs[] = {"run",   "report", "train",
                                         "eval",  "sample", "predict",
-                                        "cells", "check",  "machine"};
+                                        "cells", "check",  "plan",    "machine"};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         shell("weft --help");
         cr_expect(strstr(out, verbs[i]), "%s", verbs[i]);
@@ -127,7 +127,9 @@ Test(command, help_lists_every_option)
                                           "embedding",
                                           "set",
                                           "bytes",
+                                          "shares",
                                           "split",
+                                          "memory",
                                           "target",
                                           "columns",
                                           "window",
@@ -168,7 +170,9 @@ Test(command, bad_calls_return_2_and_name_the_nearest)
     expect_call(2, "did you mean lstm?", "weft train x --cell lstn");
     expect_call(2, "did you mean gru?", "weft cells gruu");
     expect_call(2, "expected name=number", "weft train x --set dt");
-    expect_call(2, "percentages", "weft train x --split 90,20,5");
+    expect_call(2, "percentages", "weft train x --shares 90,20,5");
+    expect_call(2, "did you mean rows?", "weft train x --split row");
+    expect_call(2, "expected a whole number", "weft train x --memory little");
     expect_call(2, "expected DATA", "weft train");
     expect_call(2, "expected MODEL", "weft sample");
     expect_call(2, "unexpected \"y\"", "weft train x y");
