@@ -77,3 +77,14 @@ Cost rates_steps(const Rates *r, double bytes, double resident)
     const bool in_l3 = resident < KEPT * r->l3_bytes;
     return (Cost){.seconds = bytes / (in_l3 ? r->l3 : r->steps)};
 }
+
+Rates rates_together(const Rates *r)
+{
+    Rates all = *r;
+    all.gradient *= r->together;
+    all.steps *= r->memory_all / r->memory;
+    all.memory = r->memory_all;
+    for (int i = 0; i < PRODUCT_ROWS; i++) all.product[i] *= r->together;
+    for (int op = 0; op < MAP_COUNT; op++) all.map[op] /= r->together;
+    return all;
+}

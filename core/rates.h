@@ -28,6 +28,7 @@ enum { PRODUCT_ROWS_LIST(ITEM) PRODUCT_ROWS };
     X(steps, "bytes a second of what steps have kept, a step at a time, from memory")  \
     X(reach, "seconds to reach a line that another core has written")                  \
     X(memory_all, "bytes a second from memory, a core while all cores read")           \
+    X(together, "share of its speed that a core keeps while all work")                 \
     X(tile, "seconds to take a tile and to finish it")                                 \
     X(wait, "seconds from the end of a tile to the start of one that waited for it, "  \
             "on another core of the same domain")                                      \
@@ -55,6 +56,9 @@ bool rates_parse(const char *origin, char *text, size_t length, Rates *rates,
                  Error *err);
 /* What is read back to the same numbers, with comments that say what they are. */
 bool rates_write(const Rates *rates, FILE *out, Error *err);
+
+/* Those of each of several cores that work at the same time. */
+Rates rates_together(const Rates *rates);
 
 /* What some work takes: a core's seconds, and flops of products in them. */
 typedef struct Cost {

@@ -87,9 +87,10 @@ Test(split, no_mixture_changes_a_bit)
     const uint64_t once = digest(&r, 1, WEFT_SPLIT_AUTO, 0, NULL);
     for (int i = 0; i < 24; i++) {
         const Split split = {.rows = 1 + i % 3,
-                             .units = 1 + i % 4,
+                             .units = 1 + i % 2,
                              .parts = 1 + i % 5,
-                             .slots = 1 + i / 4 % 3};
+                             .slots = 1 + i / 4 % 3,
+                             .ahead = i % 3};
         WeftTeam *const team = rig_team(2);
         WeftNet *const net = net_of(&r, team);
         MUST(pass_open(net, &whole, &split, &net->training, &err));
@@ -125,14 +126,15 @@ Test(split, memory_limits_the_chunks_in_flight)
     rig_open(&r, rnn_text);
     WeftTeam *const team = rig_team(2);
     WeftNet *const net = net_of(&r, team);
-    Choice two;
-    MUST(schedule_try(net, &whole, team_terms(team), &(Split){1, 1, 2, 2}, &two, &err));
+    Choice one;
+    MUST(schedule_try(net, &whole, team_terms(team), &(Split){1, 1, 2, 1, 0}, &one,
+                      &err));
     const uint64_t many = digest(&r, 2, WEFT_SPLIT_CHUNKS, 0, &s);
-    cr_expect(s.slots > 2, "%d", s.slots);
-    const uint64_t few = digest(&r, 2, WEFT_SPLIT_CHUNKS, two.bytes, &s);
-    cr_expect(s.slots == 2, "%d", s.slots);
+    cr_expect(s.slots > 1, "%d", s.slots);
+    const uint64_t few = digest(&r, 2, WEFT_SPLIT_CHUNKS, one.bytes, &s);
+    cr_expect(s.slots == 1, "%d", s.slots);
     cr_expect(few == many);
-    MUST(weft_team_split(team, WEFT_SPLIT_AUTO, two.bytes / 4, &err));
+    MUST(weft_team_split(team, WEFT_SPLIT_AUTO, one.bytes / 4, &err));
     FAILS(train(&r, net, &err), "MiB of memory");
     weft_net_close(net);
     weft_team_close(team);
@@ -181,7 +183,7 @@ static double cell_at(const char *text, const char *name, int column)
     return value;
 }
 
-enum { MS = 5, OF_PEAK = 7, LIMIT = 9, MIB = 11 };
+enum { MS = 6, OF_PEAK = 8 };
 
 Test(plan, auto_is_no_slower_than_any_way_alone)
 {

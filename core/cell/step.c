@@ -83,19 +83,19 @@ static void enter_states(const Run *r, int b)
     }
 }
 
-/* Steps in a row, in the order of this direction. */
-static void copy_input(const Run *r, int b)
+/* Steps [first, end) in a row, in the order of this direction. */
+static void copy_input(const Run *r, int b, int first, int end)
 {
     const Chunk *const c = r->chunk;
     const SlotMemory *const m = r->memory;
     const int B = r->step->shape.B, n = r->program->input;
     if (r->step->shape.symbols) {
-        for (int t = 0; t < c->T; t++)
+        for (int t = first; t < end; t++)
             m->symbol[t * B + b] = c->symbol[(ptrdiff_t)t * c->symbol_step + b];
         return;
     }
     if (is_flat(c->x.step, c->x.row, B)) return;
-    for (int t = 0; t < c->T; t++)
+    for (int t = first; t < end; t++)
         memcpy(m->input + ((size_t)t * (size_t)B + (size_t)b) * row_floats(n),
                c->x.at + t * c->x.step + b * c->x.row, (size_t)n * sizeof(float));
 }
@@ -104,7 +104,7 @@ static void enter(const Run *r, int t, int b)
 {
     (void)t;
     enter_states(r, b);
-    copy_input(r, b);
+    if (!r->chunk->ready) copy_input(r, b, 0, r->chunk->T);
 }
 
 /* A row past its end (or before its begin) leaves a step as it entered it. */
@@ -140,10 +140,26 @@ void step_forward(Step *step, const Chunk *chunk, const float *params,
     const int block = steps_at_once(r.end - r.first, gang_members(r.member));
     for (int t = 0; t < chunk->T; t += block) {
         const int steps = chunk->T - t < block ? chunk->T - t : block;
-        run_steps(&r, FORWARD_BEFORE, t, steps, true);
+        if (!chunk->ready) run_steps(&r, FORWARD_BEFORE, t, steps, true);
         loop_forward(&r, t, steps);
         run_steps(&r, FORWARD_AFTER, t, steps, true);
     }
+}
+
+bool step_has_before(const Step *step)
+{
+    const int *const at = step->program->group_at;
+    return at[FORWARD_BEFORE] < at[FORWARD_BEFORE + 1];
+}
+
+void step_before(Step *step, const Chunk *chunk, const float *params,
+                 const Share *share, int first, int end)
+{
+    At value[VALUES_MAX];
+    Run r;
+    if (!run_open(&r, step, chunk, params, share, value)) return;
+    for (int b = r.first; b < r.end; b++) copy_input(&r, b, first, end);
+    run_steps(&r, FORWARD_BEFORE, first, end - first, true);
 }
 
 /* ---- backward ---- */

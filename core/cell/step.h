@@ -53,6 +53,7 @@ typedef struct Chunk {
     View dx; /* [T][B][input]: written by backward, when shape.dinput */
     const int *begin,
         *end;    /* [B]: rows are live for begin[b] <= t < end[b]; NULL: always */
+    bool ready;  /* step_before has run, of all its rows and steps */
     bool fresh;  /* states start anew; false: they are those that slot `from` has ... */
     int from,    /* ... (it may be this one) */
         enter_t; /* ... as its step enter_t is entered; its T: as its last is left */
@@ -90,6 +91,12 @@ void step_forward(Step *step, const Chunk *chunk, const float *params,
 void step_backward(Step *step, const Chunk *chunk, const float *params,
                    const Share *share);
 
+/* What of steps [first, end) depends on no state; a gang has no part in it. Different steps,
+ * too, may run at the same time; step_forward has no need of it. */
+bool step_has_before(const Step *step);
+void step_before(Step *step, const Chunk *chunk, const float *params,
+                 const Share *share, int first, int end);
+
 /* Adds the weight gradients of the chunk to grads, which is laid out as params, after
  * step_backward of all rows. Chunks must come in ascending order. Parts touch different
  * elements and may run at the same time. */
@@ -108,6 +115,7 @@ void step_set_state(Step *step, int slot, int t, int b, const float *state);
 
 typedef enum StepWork {
     STEP_PACK,
+    STEP_BEFORE,
     STEP_FORWARD,
     STEP_BACKWARD,
     STEP_GRADIENT
@@ -116,6 +124,7 @@ typedef enum StepWork {
 typedef struct StepJob {
     StepWork work;
     int T, rows;
+    bool ready;      /* STEP_FORWARD: as in Chunk */
     int part, parts; /* of a gang, which rows and units are; or of pack and gradient */
 } StepJob;
 

@@ -170,15 +170,39 @@ static Cost kept_cost(const Walk *w, int T, double part)
                        kept * s->B * s->T);
 }
 
-static Cost steps_cost(Walk *w, int T, Phase first)
+/* What is made before the loop, if the loop comes long after. */
+static Cost before_cost(const Walk *w, int T)
 {
-    const double part =
-        first == FORWARD_BEFORE ? 0.5 : 1; /* of what is kept, is used */
-    Cost cost = around_cost(w, first);
-    cost_add(&cost, loop_cost(w, first + 1));
-    cost_add(&cost, around_cost(w, first + 2));
-    cost = cost_times(cost, T);
-    cost_add(&cost, kept_cost(w, T, part));
+    const Program *const p = w->program;
+    const StepShape *const s = &w->step->shape;
+    double made = 0;
+    for (int g = p->group_at[FORWARD_BEFORE]; g < p->group_at[FORWARD_BEFORE + 1]; g++)
+        for (int i = p->group[g].first; i < p->group[g].end; i++)
+            made += 4.0 * p->value[p->instr[i].y].n;
+    return rates_steps(w->rates, made * w->rows / w->parts * T, made * s->B * s->T);
+}
+
+static Cost phase_cost(Walk *w, Phase phase, int T)
+{
+    return cost_times(around_cost(w, phase), T);
+}
+
+static Cost forward_cost(Walk *w, const StepJob *job)
+{
+    Cost cost = cost_times(loop_cost(w, FORWARD_LOOP), job->T);
+    cost_add(&cost, job->ready ? before_cost(w, job->T)
+                               : phase_cost(w, FORWARD_BEFORE, job->T));
+    cost_add(&cost, phase_cost(w, FORWARD_AFTER, job->T));
+    cost_add(&cost, kept_cost(w, job->T, 0.5)); /* half is kept for the other half */
+    return cost;
+}
+
+static Cost backward_cost(Walk *w, int T)
+{
+    Cost cost = phase_cost(w, BACKWARD_BEFORE, T);
+    cost_add(&cost, cost_times(loop_cost(w, BACKWARD_LOOP), T));
+    cost_add(&cost, phase_cost(w, BACKWARD_AFTER, T));
+    cost_add(&cost, kept_cost(w, T, 1));
     return cost;
 }
 
@@ -241,8 +265,9 @@ Cost step_cost(const Step *step, const StepJob *job, const Rates *rates)
     Walk w = {step, step->program, rates, job->rows, job->parts, 0};
     switch (job->work) {
     case STEP_PACK: return packing_cost(&w);
-    case STEP_GRADIENT: return gradient_cost(&w, job->T, job->part);
-    case STEP_FORWARD: return steps_cost(&w, job->T, FORWARD_BEFORE);
-    default: return steps_cost(&w, job->T, BACKWARD_BEFORE);
+    case STEP_BEFORE: return phase_cost(&w, FORWARD_BEFORE, job->T);
+    case STEP_FORWARD: return forward_cost(&w, job);
+    case STEP_BACKWARD: return backward_cost(&w, job->T);
+    default: return gradient_cost(&w, job->T, job->part);
     }
 }

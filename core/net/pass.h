@@ -40,6 +40,8 @@ typedef struct Split {
     int units; /* members of the gang that runs a block, each its units */
     int parts; /* of weight gradients */
     int slots; /* windows in flight */
+    int ahead; /* parts, by steps, of what comes before the loop over time, as tiles of their
+                  own; 0: it is in the loop's */
 } Split;
 
 typedef struct Joint {

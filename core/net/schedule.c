@@ -1,19 +1,23 @@
-/* schedule.c: one count of a split after the other is varied, the others held, until none
- * of them does better alone. */
+/* schedule.c: two counts of a split after two others are varied, the rest held, until no two
+ * do better alone. */
 #include "schedule.h"
 
 #include <assert.h>
 #include <limits.h>
 
-#define WORTH   0.99 /* of the time: what a more divided split must save */
-#define SWEEPS  3
-#define WINDOWS 24 /* of an update that are looked at: what comes after is like them */
+#define WORTH 0.999 /* of the time: what a more divided split must save */
+#define SWEEPS     3
+#define AHEAD_MOST 32 /* parts of what comes before a loop, at most */
+#define WINDOWS    24 /* of an update that are looked at: what comes after is like them */
+
+typedef enum Count { ROWS, UNITS, PARTS, SLOTS, AHEAD } Count;
 
 typedef struct Search {
     WeftNet *net;
     PassShape shape; /* of no more than WINDOWS windows an update */
     const Terms *terms;
-    Split most; /* of each count, worth a try */
+    Split most;   /* of each count, worth a try */
+    Count second; /* of the two that are varied */
     Choice *best;
     bool found;   /* one that has enough memory */
     size_t least; /* bytes that one would need */
@@ -72,34 +76,51 @@ static int next_count(int count)
     return count < 2 ? count + 1 : count == power ? power + power / 2 : 2 * power;
 }
 
-#define COUNTS 4
-
-static int *count_of(Split *split, int kind)
+static int *count_of(Split *split, Count count)
 {
-    int *const at[COUNTS] = {&split->slots, &split->rows, &split->units, &split->parts};
-    return at[kind];
+    int *const at[] = {&split->rows, &split->units, &split->parts, &split->slots,
+                       &split->ahead};
+    return at[count];
 }
 
-/* Tries all counts of one kind. */
-static bool vary(Search *s, int kind, Error *err)
+static bool same_split(Split a, Split b)
 {
-    Split split = s->best->split;
-    const int most = *count_of(&s->most, kind);
-    int *const count = count_of(&split, kind);
-    const int now = *count;
-    for (int next = 1;; next = next_count(next)) {
-        *count = next < most ? next : most;
-        if (*count != now && !try_split(s, &split, err)) return false;
+    for (Count c = ROWS; c <= AHEAD; c++)
+        if (*count_of(&a, c) != *count_of(&b, c)) return false;
+    return true;
+}
+
+/* Calls each of all values of one count, the largest worth a try last. */
+static bool vary(Search *s, Split split, Count count,
+                 bool (*each)(Search *s, const Split *split, Error *err), Error *err)
+{
+    const int most = *count_of(&s->most, count);
+    for (int next = count == AHEAD ? 0 : 1;; next = next_count(next)) {
+        *count_of(&split, count) = next < most ? next : most;
+        if (!each(s, &split, err)) return false;
         if (next >= most) return true;
     }
 }
 
+static bool try_other(Search *s, const Split *split, Error *err)
+{
+    return same_split(*split, s->best->split) || try_split(s, split, err);
+}
+
+static bool vary_second(Search *s, const Split *split, Error *err)
+{
+    return vary(s, *split, s->second, try_other, err);
+}
+
 static bool search(Search *s, Error *err)
 {
+    static const Count pairs[][2] = {{ROWS, UNITS}, {SLOTS, AHEAD}, {PARTS, SLOTS}};
     for (int sweep = 0; sweep < SWEEPS; sweep++) {
         const double before = s->best->plan.seconds;
-        for (int kind = 0; kind < COUNTS; kind++)
-            if (!vary(s, kind, err)) return false;
+        for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+            s->second = pairs[i][1];
+            if (!vary(s, s->best->split, pairs[i][0], vary_second, err)) return false;
+        }
         if (!(s->best->plan.seconds < before)) break;
     }
     return true;
@@ -112,20 +133,51 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-static Split most_of(const WeftNet *net, const PassShape *shape, const Terms *terms)
+static Split most_of(const WeftNet *net, const PassShape *shape, WeftSplit way,
+                     const Terms *terms)
 {
     const PlanMachine *const m = &terms->machine;
     const int cores = m->cores, windows = shape->windows;
     const int rows = least(cores, shape->B), units = least(m->domain, cores);
     const int ahead = least(windows, cores + 1);
     const int layers = least(windows, net->model.layer_count);
-    switch (terms->split) {
-    case WEFT_SPLIT_ROWS: return (Split){rows, 1, cores, 1};
-    case WEFT_SPLIT_UNITS: return (Split){1, units, cores, 1};
-    case WEFT_SPLIT_CHUNKS: return (Split){1, 1, cores, ahead};
-    case WEFT_SPLIT_LAYERS: return (Split){1, 1, cores, layers};
-    default: return (Split){rows, units, cores, ahead};
+    const int parts = least(cores, AHEAD_MOST);
+    switch (way) {
+    case WEFT_SPLIT_ROWS: return (Split){rows, 1, cores, 1, 0};
+    case WEFT_SPLIT_UNITS: return (Split){1, units, cores, 1, parts};
+    case WEFT_SPLIT_CHUNKS: return (Split){1, 1, cores, ahead, parts};
+    case WEFT_SPLIT_LAYERS: return (Split){1, 1, cores, layers, parts};
+    default: return (Split){rows, units, cores, ahead, parts};
     }
+}
+
+/* The best on the way from a split to better ones. */
+static bool search_from(Search *s, const Split *first, Split most, Error *err)
+{
+    s->most = most;
+    s->found = false;
+    if (!try_split(s, first, err)) return false;
+    if (!s->found)
+        return error(err, "an update needs %zu MiB of memory; %zu are allowed",
+                     (s->least >> 20) + 1, s->terms->memory >> 20);
+    return search(s, err);
+}
+
+/* Chunks in flight and blocks of rows hide each other: neither does better where much of the
+ * other is done. So there is a second way to the best. */
+static bool search_twice(Search *s, const Split *first, Choice *best, Error *err)
+{
+    const Split chunks = most_of(s->net, &s->shape, WEFT_SPLIT_CHUNKS, s->terms);
+    const Split all = most_of(s->net, &s->shape, WEFT_SPLIT_AUTO, s->terms);
+    Choice other;
+    Split from;
+    if (!search_from(s, first, all, err)) return false;
+    s->best = &other;
+    if (!search_from(s, first, chunks, err) ||
+        (from = other.split, !search_from(s, &from, all, err)))
+        return false;
+    if (other.plan.seconds < WORTH * best->plan.seconds) *best = other;
+    return true;
 }
 
 bool schedule_choose(WeftNet *net, const PassShape *shape, const Terms *terms,
@@ -134,15 +186,11 @@ bool schedule_choose(WeftNet *net, const PassShape *shape, const Terms *terms,
     Search s = {
         .net = net, .shape = *shape, .terms = terms, .best = best, .least = SIZE_MAX};
     s.shape.windows = least(shape->windows, WINDOWS);
-    s.most = most_of(net, &s.shape, terms);
-    const Split one = {1, 1, 1, 1}, first = {1, 1, s.most.parts, 1};
+    const Split one = {1, 1, 1, 1, 0}, first = {1, 1, terms->machine.cores, 1, 0};
     if (terms->machine.cores == 1 && terms->memory == 0) {
         *best = (Choice){.split = one};
         return true;
     }
-    if (!try_split(&s, &first, err)) return false;
-    if (!s.found)
-        return error(err, "an update needs %zu MiB of memory; %zu are allowed",
-                     (s.least >> 20) + 1, terms->memory >> 20);
-    return search(&s, err);
+    if (terms->split == WEFT_SPLIT_AUTO) return search_twice(&s, &first, best, err);
+    return search_from(&s, &first, most_of(net, &s.shape, terms->split, terms), err);
 }

@@ -19,6 +19,11 @@
 
 /* ---- what a tile does ---- */
 
+static bool runs_ahead(const Direction *d)
+{
+    return d->pass->split.ahead > 0 && step_has_before(&d->step);
+}
+
 static Chunk chunk_of(const Direction *d, const Window *w)
 {
     const Pass *const p = d->pass;
@@ -29,6 +34,7 @@ static Chunk chunk_of(const Direction *d, const Window *w)
     Chunk c = {.T = w->T,
                .cut = w->cut,
                .slot = w->slot,
+               .ready = runs_ahead(d),
                .fresh = w->fresh || d->backward,
                .from = w->enter.slot,
                .enter_t = w->enter.t,
@@ -122,6 +128,27 @@ static void run_leave(const Tile *tile, int worker)
     joint_leave(j, window_of(j->pass, tile), tile->first, tile->end);
 }
 
+static const float *params_of(const Direction *d)
+{
+    const WeftNet *const net = d->pass->net;
+    return net->params + net->layer[d->layer].params[d->backward];
+}
+
+static int ahead_step(const Tile *tile, const Window *w, int part)
+{
+    return part_at(w->T, 1, part, tile->parts);
+}
+
+static void run_before(const Tile *tile, int worker)
+{
+    Direction *const d = tile->context;
+    const Window *const w = window_of(d->pass, tile);
+    const Chunk chunk = chunk_of(d, w);
+    const Share share = {tile->first, tile->end, d->pass->scratch[worker], NULL};
+    step_before(&d->step, &chunk, params_of(d), &share, ahead_step(tile, w, tile->part),
+                ahead_step(tile, w, tile->part + 1));
+}
+
 /* A block of rows, or a member's part of it. */
 static void run_block(const Tile *tile, int worker,
                       void (*run)(Step *, const Chunk *, const float *, const Share *))
@@ -135,8 +162,7 @@ static void run_block(const Tile *tile, int worker,
     const Member member = {d->gang + w->slot * blocks + block, tile->part};
     const Share share = {tile->first, tile->end, p->scratch[worker],
                          d->gang ? &member : NULL};
-    run(&d->step, &chunk, p->net->params + p->net->layer[d->layer].params[d->backward],
-        &share);
+    run(&d->step, &chunk, params_of(d), &share);
 }
 
 static void run_forward(const Tile *tile, int worker)
@@ -206,17 +232,25 @@ static Cost step_price(const Tile *tile, const Window *w, StepWork work,
                        const Rates *rates)
 {
     const Direction *const d = tile->context;
+    const bool forward = work == STEP_BEFORE || work == STEP_FORWARD;
+    const int ahead = work == STEP_BEFORE ? d->pass->split.ahead : 1;
     const StepJob job = {.work = work,
-                         .T = work == STEP_FORWARD ? w->T : w->T - w->cut,
+                         .T = forward ? (w->T + ahead - 1) / ahead : w->T - w->cut,
+                         .ready = runs_ahead(d),
                          .rows = tile->end - tile->first,
                          .part = tile->part,
-                         .parts = tile->parts};
+                         .parts = work == STEP_BEFORE ? 1 : tile->parts};
     return step_cost(&d->step, &job, rates);
 }
 
 static Cost price_pack(const Tile *tile, const Window *w, const Rates *rates)
 {
     return step_price(tile, w, STEP_PACK, rates);
+}
+
+static Cost price_before(const Tile *tile, const Window *w, const Rates *rates)
+{
+    return step_price(tile, w, STEP_BEFORE, rates);
 }
 
 static Cost price_forward(const Tile *tile, const Window *w, const Rates *rates)
@@ -294,6 +328,7 @@ typedef enum Kind {
     PACK_HEAD,
     CLEAR,
     ENTER,
+    BEFORE,
     FORWARD,
     HEAD,
     BACKWARD,
@@ -315,6 +350,7 @@ static const struct {
     [PACK_HEAD]          = {"pack",     run_head_pack,          price_head_pack},
     [CLEAR]              = {"clear",    run_clear,              price_clear},
     [ENTER]              = {"enter",    run_enter,              price_enter},
+    [BEFORE]             = {"before",   run_before,             price_before},
     [FORWARD]            = {"forward",  run_forward,            price_forward},
     [HEAD]               = {"head",     run_head,               price_head},
     [BACKWARD]           = {"backward", run_backward,           price_backward},
@@ -392,24 +428,30 @@ static Tiles add_parts(const Weave *w, Tile tile, int parts)
     return tiles;
 }
 
-/* Each block in so many parts, which are a gang. */
-static Tiles add_gangs(const Weave *w, Tile tile, int members)
+/* Each block in so many parts. */
+static Tiles add_blocks(const Weave *w, Tile tile, int parts)
 {
     const int blocks = w->pass->split.rows;
-    const Tiles tiles = {tiles_count(w->list), blocks * members};
-    tile.gang = members;
+    const Tiles tiles = {tiles_count(w->list), blocks * parts};
     for (int i = 0; i < blocks; i++) {
         tile.first = pass_row(w->pass, i);
         tile.end = pass_row(w->pass, i + 1);
         tile.home = home_of(w, i);
-        (void)add_parts(w, tile, members);
+        (void)add_parts(w, tile, parts);
     }
     return tiles;
 }
 
+/* Each block by a gang. */
+static Tiles add_gangs(const Weave *w, Tile tile)
+{
+    tile.gang = w->pass->split.units;
+    return add_blocks(w, tile, tile.gang);
+}
+
 static Tiles add_rows(const Weave *w, Tile tile)
 {
-    return add_gangs(w, tile, 1);
+    return add_blocks(w, tile, 1);
 }
 
 static Tiles add_one(const Weave *w, Kind kind)
@@ -468,6 +510,18 @@ static Tiles add_start(const Weave *w)
     return add_gate_from(w, 0);
 }
 
+/* What comes before the loops, of all rows: products with many are the fastest. */
+static Tiles add_before(const Weave *w, Tiles enter, int layer, Direction *direction)
+{
+    const Tiles entered = add_gate(w, enter);
+    Tile tile = tile_of(w, BEFORE, layer, direction);
+    tile.end = w->pass->shape.B;
+    tile.home = home_of(w, 0);
+    const Tiles before = add_parts(w, tile, w->pass->split.ahead);
+    after_all(w, before, entered);
+    return add_gate(w, before);
+}
+
 static Tiles add_window_forward(const Weave *w, Tiles free)
 {
     Pass *const p = w->pass;
@@ -480,9 +534,11 @@ static Tiles add_window_forward(const Weave *w, Tiles free)
         for (int d = 0; l > 0 && d < layer[l - 1].directions; d++)
             after_each(w, enter, below[d]);
         for (int d = 0; d < layer[l].directions; d++) {
-            below[d] = add_gangs(w, tile_of(w, FORWARD, l, &p->direction[2 * l + d]),
-                                 p->split.units);
-            after_each(w, below[d], enter);
+            Direction *const direction = &p->direction[2 * l + d];
+            const bool ahead = runs_ahead(direction);
+            const Tiles before = ahead ? add_before(w, enter, l, direction) : enter;
+            below[d] = add_gangs(w, tile_of(w, FORWARD, l, direction));
+            (ahead ? after_all : after_each)(w, below[d], before);
             if (!p->shape.stale) after_like(w, below[d]);
         }
     }
@@ -511,8 +567,7 @@ static void add_window_backward(const Weave *w, Tiles head)
         Tiles backward[2];
         for (int d = 0; d < net->layer[l].directions; d++) {
             Direction *const direction = &p->direction[2 * l + d];
-            backward[d] =
-                add_gangs(w, tile_of(w, BACKWARD, l, direction), p->split.units);
+            backward[d] = add_gangs(w, tile_of(w, BACKWARD, l, direction));
             after_each(w, backward[d], above);
             add_gradient(w, backward[d], tile_of(w, GRADIENT, l, direction));
         }
@@ -530,8 +585,8 @@ static int tiles_room(const Pass *p, int windows)
     const Split *const s = &p->split;
     const int L = p->net->model.layer_count;
     const int start = (2 * L + 2) * p->threads + 1;
-    const int window =
-        ((4 * s->units + 2) * L + 1) * s->rows + (2 * L + 2) * (s->parts + 1) + 1;
+    const int window = ((4 * s->units + 2) * L + 1) * s->rows + 2 * L * (s->ahead + 2) +
+                       (2 * L + 2) * (s->parts + 1) + 1;
     return start + windows * window + 2 + update_tiles(p->threads);
 }
 

@@ -20,6 +20,8 @@
 #define LEAST        1e-14 /* seconds of anything */
 #define READS        5     /* of memory by all threads, of which the best counts */
 #define READ_SECONDS 20e-3
+#define WORKS        51 /* products of all threads, of which the middle counts */
+#define WORK_SECONDS 2e-3
 
 enum {
     COLUMNS = PROBE_FLOATS / PROBE_ROWS, /* of a block that has all rows */
@@ -242,9 +244,11 @@ static bool measure_in_turn(Team *team, int domain, Rates *r, Error *err)
 typedef struct Reader {
     double bytes; /* to read */
     double rate;  /* a second; 0: no memory for them */
+    double flops; /* a second */
 } Reader;
 
-static double read_rate(const Probe *p)
+/* Calls a second. */
+static double calls_rate(const Probe *p, double least)
 {
     const double begin = clock_seconds(CLOCK_MONOTONIC);
     double seconds;
@@ -253,8 +257,18 @@ static double read_rate(const Probe *p)
         p->work(p);
         calls++;
         seconds = clock_seconds(CLOCK_MONOTONIC) - begin;
-    } while (seconds < READ_SECONDS);
-    return calls * bytes_rate(p, seconds);
+    } while (seconds < least);
+    return calls / seconds;
+}
+
+/* The middle of many, as others on the machine are there too. */
+static double flops_rate(const Desk *desk)
+{
+    const Probe p = probe_product(desk, 16, PROBE_N, K);
+    double rate[WORKS];
+    for (int i = 0; i < WORKS; i++)
+        rate[i] = calls_rate(&p, WORK_SECONDS) * probe_flops(&p);
+    return middle(rate, WORKS);
 }
 
 static void read_memory(void *context, int i)
@@ -264,7 +278,10 @@ static void read_memory(void *context, int i)
     Arena arena;
     if (!desk_open(&desk, &arena, NULL)) return;
     const Probe probe = stream(&desk, r->bytes);
-    for (int read = 0; read < READS; read++) r->rate = most(r->rate, read_rate(&probe));
+    for (int read = 0; read < READS; read++)
+        r->rate =
+            most(r->rate, calls_rate(&probe, READ_SECONDS) * bytes_rate(&probe, 1));
+    r->flops = flops_rate(&desk);
     arena_close(&arena);
 }
 
@@ -273,7 +290,7 @@ static bool measure_together(Team *team, int domain, Rates *r, Error *err)
 {
     const int threads = weft_team_threads(team);
     const int sharing = threads < domain ? threads : domain;
-    double sum = 0;
+    double sum = 0, flops = 0;
     bool read = true;
     Reader *const reader = calloc((size_t)threads, sizeof *reader);
     if (!reader) return error(err, "out of memory to measure this machine");
@@ -282,9 +299,12 @@ static bool measure_together(Team *team, int domain, Rates *r, Error *err)
     for (int i = 0; i < threads; i++) {
         read = read && reader[i].rate > 0;
         sum += reader[i].rate;
+        flops += reader[i].flops;
     }
     free(reader);
     r->memory_all = sum / threads;
+    r->together = flops / threads / r->product[PRODUCT_16];
+    if (r->together > 1) r->together = 1;
     return read || error(err, "out of memory to measure this machine");
 }
 

@@ -276,7 +276,7 @@ static void place_members(Simulation *s, int first)
     }
     for (int i = first; i < first + members; i++) {
         const int core = tile_of(s, i)->owner;
-        place(s, i, start, start + s->machine->tile + seconds_on(s, i, core));
+        place(s, i, start, start + (s->machine->tile + seconds_on(s, i, core)));
         s->idle -= is_idle(s, core);
         s->waiting += start - s->free_at[core];
         occupy(s, core, s->end[i]);
@@ -400,5 +400,5 @@ Terms terms_of(int cores, int domain, const Rates *rates)
                                .wait = rates->wait,
                                .far_wait = rates->far_wait,
                                .tile = rates->tile},
-                   .rates = *rates};
+                   .rates = cores > 1 ? rates_together(rates) : *rates};
 }

@@ -12,7 +12,8 @@ typedef struct Planning {
     const WeftPlan *plan;
     PassShape shape;
     Terms terms;
-    const char *rates; /* where they are from */
+    Rates rates;        /* of a core alone */
+    const char *origin; /* of these */
     FILE *out;
 } Planning;
 
@@ -33,15 +34,15 @@ static bool find_cores(Planning *p, Error *err)
     if (plan->cores < 0 || plan->cores > cores)
         return error(err, "%d cores: expected 0 (all) to the %d of the machine",
                      plan->cores, cores);
-    p->terms = terms_of(plan->cores ? plan->cores : cores, domain, &p->terms.rates);
+    p->terms = terms_of(plan->cores ? plan->cores : cores, domain, &p->rates);
     return true;
 }
 
 static bool find_rates(Planning *p, Error *err)
 {
-    p->rates = p->plan->rates ? p->plan->rates : "measured here";
-    return p->plan->rates ? rates_read(p->plan->rates, &p->terms.rates, err)
-                          : rates_measure(p->net->team, &p->terms.rates, err);
+    p->origin = p->plan->rates ? p->plan->rates : "measured here";
+    return p->plan->rates ? rates_read(p->plan->rates, &p->rates, err)
+                          : rates_measure(p->net->team, &p->rates, err);
 }
 
 static bool find_shape(Planning *p, Error *err)
@@ -64,14 +65,14 @@ static void write_head(const Planning *p)
         "an update: %d chunk%s of %d steps, %d rows\n"
         "machine:   %d core%s, %d with an L3; rates: %s, peak %.1f GFLOP/s a core\n\n",
         s->windows, s->windows == 1 ? "" : "s", s->chunk, s->B, m->cores,
-        m->cores == 1 ? "" : "s", m->domain, p->rates, p->terms.rates.peak * 1e-9);
+        m->cores == 1 ? "" : "s", m->domain, p->origin, p->rates.peak * 1e-9);
 }
 
 static void write_columns(FILE *out, const char *first)
 {
-    fprintf(out, "%-8s%6s%6s%7s%8s%11s%10s%9s%9s%8s%8s%10s\n", first, "rows", "units",
-            "chunks", "parts", "ms", "GFLOP/s", "of peak", "speed-up", "limit", "waits",
-            "MiB");
+    fprintf(out, "%-8s%6s%6s%7s%7s%7s%11s%10s%9s%9s%8s%8s%10s\n", first, "rows",
+            "units", "chunks", "parts", "ahead", "ms", "GFLOP/s", "of peak", "speed-up",
+            "limit", "waits", "MiB");
 }
 
 /* speed-up: over one core; limit: what no number of cores goes beyond. */
@@ -80,23 +81,25 @@ static void write_choice(const Planning *p, const char *name, const Choice *c,
 {
     const double cores = p->terms.machine.cores, seconds = c->plan.seconds;
     const Split *const s = &c->split;
-    fprintf(p->out, "%-8s%6d%6d%7d%8d%11.3f%10.1f%7.1f %%%8.2f%9.2f%6.1f %%%10.1f\n",
-            name, s->rows, s->units, s->slots, s->parts, seconds * 1e3,
+    fprintf(p->out, "%-8s%6d%6d%7d%7d%7d%11.3f%10.1f%7.1f %%%8.2f%9.2f%6.1f %%%10.1f\n",
+            name, s->rows, s->units, s->slots, s->parts, s->ahead, seconds * 1e3,
             c->flops / seconds * 1e-9,
-            100 * c->flops / seconds / (p->terms.rates.peak * cores),
+            100 * c->flops / seconds / (p->rates.peak * cores),
             one->plan.seconds / seconds, one->plan.work / c->plan.path,
             100 * c->plan.waiting / (cores * seconds), (double)c->bytes / (1 << 20));
 }
 
 static void write_explained(FILE *out)
 {
-    fputs("\nrows     blocks of rows of the batch\n"
-          "units    threads of the gang that runs a block, each its hidden units\n"
-          "chunks   in flight at once: backward beside forward of later ones\n"
-          "parts    of weight gradients\n"
-          "speed-up over one core; limit: what it has with any number of cores\n"
-          "waits    share of the cores' time without a tile\n",
-          out);
+    fputs(
+        "\nrows     blocks of rows of the batch\n"
+        "units    threads of the gang that runs a block, each its hidden units\n"
+        "chunks   in flight at once: backward beside forward of later ones\n"
+        "parts    of weight gradients\n"
+        "ahead    parts of what comes before a loop over time, as tiles of their own\n"
+        "speed-up over one core; limit: what it has with any number of cores\n"
+        "waits    share of the cores' time without a tile\n",
+        out);
 }
 
 /* The best with this split forced, over the whole update. */
@@ -111,8 +114,8 @@ static bool choose(Planning *p, WeftSplit split, Choice *choice, Error *err)
 
 static bool try_one_core(const Planning *p, Choice *one, Error *err)
 {
-    const Terms terms = terms_of(1, 1, &p->terms.rates);
-    return schedule_try(p->net, &p->shape, &terms, &(Split){1, 1, 1, 1}, one, err);
+    const Terms terms = terms_of(1, 1, &p->rates);
+    return schedule_try(p->net, &p->shape, &terms, &(Split){1, 1, 1, 1, 0}, one, err);
 }
 
 /* The best of all, then the best of each way alone. */
@@ -138,7 +141,7 @@ static bool write_table(Planning *p, const Choice *one, Error *err)
     for (int cores = 1;; cores = 2 * cores < all.cores ? 2 * cores : all.cores) {
         Choice choice;
         char name[16];
-        p->terms = terms_of(cores, all.domain, &p->terms.rates);
+        p->terms = terms_of(cores, all.domain, &p->rates);
         if (!choose(p, team_terms(p->net->team)->split, &choice, err)) return false;
         snprintf(name, sizeof name, "%d", cores);
         write_choice(p, name, &choice, one);
