@@ -25,9 +25,8 @@ typedef struct Bench {
 } Bench;
 
 /* Times b->run. Its row has flops and bytes a second, as a share of the set's peak (times
- * the threads) and of what memcpy moves when it moves as many bytes. Google Benchmark adds
- * "/real_time" to the name where there are several threads. Name and *b are copied, the
- * context must last. */
+ * the threads) and of what memcpy moves when it moves as many bytes. Name and *b are copied,
+ * the context must last. */
 void bench(const char *name, const Bench *b, void *context);
 
 /* The functions of the list, and a call of each. */

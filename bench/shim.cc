@@ -37,7 +37,6 @@ void bench(const char *name, const Bench *b, void *context)
     };
     auto *const row = benchmark::RegisterBenchmark(name, run);
     if (b->tokens > 0) row->Unit(benchmark::kMillisecond);
-    if (b->threads > 1) row->UseRealTime(); // else the caller's CPU time ends the run
 }
 
 int main(int argc, char **argv)

@@ -78,12 +78,20 @@ Cost rates_steps(const Rates *r, double bytes, double resident)
     return (Cost){.seconds = bytes / (in_l3 ? r->l3 : r->steps)};
 }
 
-Rates rates_together(const Rates *r)
+/* As many as were measured, or more, have what there is in equal parts. */
+static double memory_of(const Rates *r, int cores)
+{
+    const double each = r->memory_all * most(1, r->readers / cores);
+    return each < r->memory ? each : r->memory;
+}
+
+Rates rates_together(const Rates *r, int cores)
 {
     Rates all = *r;
+    if (cores == 1) return all;
+    all.memory = memory_of(r, cores);
+    all.steps *= all.memory / r->memory;
     all.gradient *= r->together;
-    all.steps *= r->memory_all / r->memory;
-    all.memory = r->memory_all;
     for (int i = 0; i < PRODUCT_ROWS; i++) all.product[i] *= r->together;
     for (int op = 0; op < MAP_COUNT; op++) all.map[op] /= r->together;
     return all;

@@ -27,7 +27,8 @@ enum { PRODUCT_ROWS_LIST(ITEM) PRODUCT_ROWS };
     X(memory, "bytes a second from memory, a core alone")                              \
     X(steps, "bytes a second of what steps have kept, a step at a time, from memory")  \
     X(reach, "seconds to reach a line that another core has written")                  \
-    X(memory_all, "bytes a second from memory, a core while all cores read")           \
+    X(memory_all, "from memory, a core while so many read: ...")                       \
+    X(readers, "... cores")                                                            \
     X(together, "share of its speed that a core keeps while all work")                 \
     X(tile, "seconds to take a tile and to finish it")                                 \
     X(wait, "seconds from the end of a tile to the start of one that waited for it, "  \
@@ -57,8 +58,8 @@ bool rates_parse(const char *origin, char *text, size_t length, Rates *rates,
 /* What is read back to the same numbers, with comments that say what they are. */
 bool rates_write(const Rates *rates, FILE *out, Error *err);
 
-/* Those of each of several cores that work at the same time. */
-Rates rates_together(const Rates *rates);
+/* Those of each of so many cores that work at the same time. */
+Rates rates_together(const Rates *rates, int cores);
 
 /* What some work takes: a core's seconds, and flops of products in them. */
 typedef struct Cost {

@@ -75,13 +75,13 @@ WEFT_API void weft_team_each(WeftTeam *team, int jobs, void (*job)(void *context
  * chrome://tracing show it), until the team is closed or the function is called again; path NULL:
  * no more. An event per tile: its phase as the name, "update" or "score" (also predictions) as
  * the category, args: update (counted in this file), chunk, layer (the head is above the last),
- * rows [first, end) or part of parts, and tile, a number within the update. Events of the
+ * rows [first, end) or part of parts (of a gang: both), and tile, a number within the update. Events of the
  * category "wait" are waits within an update; those of "serial" are of the caller, between
  * updates. Written beside, synced, renamed; some 300 bytes a tile. */
 WEFT_API bool weft_team_trace(WeftTeam *team, const char *path, WeftError *err);
 
 /* Measures from here on where the time of the threads goes: products, elementwise, update,
- * waiting, input, other; and in which phases; cycles, instructions and cache
+ * waiting, input, other; in which phases, and at what speed; cycles, instructions and cache
  * misses, where the system lets a process count its own. _end writes the tables (out NULL: does
  * not), 100 columns wide. One profile at a time in a process, and no net at work while it begins
  * or ends. */

@@ -20,7 +20,7 @@ static const Option run_options[] = {
     {"save", "FILE", "keep the net here: the last one, written at each evaluation", &option_text, FIELD(save), 0, 0, NULL},
     {"resume", "FILE", "go on from here; only --steps and --every may differ", &option_text, FIELD(resume), 0, 0, NULL},
     {"trace", "FILE", "write here what each thread does and when, for ui.perfetto.dev; of a few --steps", &option_text, FIELD(trace), 0, 0, NULL},
-    {"profile", NULL, "end with tables: where the time of the threads went", &option_switch, FIELD(profile), 0, 0, NULL},
+    {"profile", NULL, "end with tables: where the time of the threads went, and at what speed", &option_switch, FIELD(profile), 0, 0, NULL},
     {0},
 };
 // clang-format on

@@ -95,6 +95,7 @@ static Cost units_cost(const Walk *w, const Group *g, int rows, int parts)
     Cost cost = cost_times(instrs_cost(w, g, rows, block), blocks);
     left -= blocks * block;
     if (left > 0) cost_add(&cost, instrs_cost(w, g, rows, left));
+    cost.flops = instrs_cost(w, g, rows, g->width).flops / parts;
     return cost;
 }
 

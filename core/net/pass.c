@@ -120,11 +120,11 @@ static void say_split(Pass *p, size_t bytes)
 {
     const Split *const s = &p->split;
     snprintf(p->words, sizeof p->words,
-             "%d block%s of rows, each of %d thread%s, %d chunk%s in flight, weight "
+             "%d block%s of rows, each of %d thread%s, %d chunk%s in flight, %sweight "
              "gradients in %d part%s; %.1f MiB",
              s->rows, s->rows == 1 ? "" : "s", s->units, s->units == 1 ? "" : "s",
-             s->slots, s->slots == 1 ? "" : "s", s->parts, s->parts == 1 ? "" : "s",
-             (double)bytes / (1 << 20));
+             s->slots, s->slots == 1 ? "" : "s", s->ahead ? "inputs ahead, " : "",
+             s->parts, s->parts == 1 ? "" : "s", (double)bytes / (1 << 20));
 }
 
 bool pass_open(WeftNet *net, const PassShape *shape, const Split *split, Pass **pass,

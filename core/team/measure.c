@@ -303,6 +303,7 @@ static bool measure_together(Team *team, int domain, Rates *r, Error *err)
     }
     free(reader);
     r->memory_all = sum / threads;
+    r->readers = threads;
     r->together = flops / threads / r->product[PRODUCT_16];
     if (r->together > 1) r->together = 1;
     return read || error(err, "out of memory to measure this machine");

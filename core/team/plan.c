@@ -400,5 +400,5 @@ Terms terms_of(int cores, int domain, const Rates *rates)
                                .wait = rates->wait,
                                .far_wait = rates->far_wait,
                                .tile = rates->tile},
-                   .rates = cores > 1 ? rates_together(rates) : *rates};
+                   .rates = rates_together(rates, cores)};
 }
