@@ -305,13 +305,24 @@ Test(team, does_without_a_worker_that_loses_its_core_for_a_while)
     weft_team_close(t);
     for (int loser = 0; loser < 2 && cores > 1; loser++) {
         t = team(2);
+        cr_expect(team_on_time(t)); /* until it is known that they are not */
         cr_expect(both_run(t, loser, 10));
+        cr_expect_not(team_on_time(t));
         cr_expect_not(both_run(t, -1, 0.01));
+        cr_expect_not(team_on_time(t));
         bool back = false;
-        for (int i = 0; i < 100 && !back; i++) back = both_run(t, -1, 0.1);
+        for (int i = 0; i < 100 && !back; i++)
+            back = both_run(t, -1, 0.1) && team_on_time(t);
         cr_expect(back);
         weft_team_close(t);
     }
+}
+
+Test(team, with_more_threads_than_cores_is_never_on_time)
+{
+    Team *const t = team(64);
+    cr_expect_not(team_on_time(t));
+    weft_team_close(t);
 }
 
 /* ---- jobs ---- */

@@ -140,10 +140,17 @@ bool pass_open(WeftNet *net, const PassShape *shape, const Split *split, Pass **
     return true;
 }
 
+static void forget(PassList *list)
+{
+    tiles_close(list->gangs);
+    tiles_close(list->alone);
+    *list = (PassList){0};
+}
+
 void pass_close(Pass *p)
 {
     if (!p) return;
-    for (int i = 0; i < 2; i++) tiles_close(p->list[i]);
+    for (int i = 0; i < 2; i++) forget(&p->list[i]);
     for (int i = 0; p->direction && i < 2 * p->net->model.layer_count; i++)
         if (p->direction[i].pass) {
             step_close(&p->direction[i].step);
@@ -309,33 +316,42 @@ static void open_targets(Pass *p)
     p->scale = p->weight_sum > 0 ? (float)(1 / p->weight_sum) : 0;
 }
 
-/* Threads follow the plan for as long as all have cores. */
-static bool weave_planned(Pass *p, int windows, TileList **list, Error *err)
+static bool weave_planned(Pass *p, int windows, int members, TileList **list,
+                          Error *err)
 {
     const Terms *const terms = team_terms(p->net->team);
     Plan plan;
-    if (!pass_weave(p, windows, &terms->rates, list, err)) return false;
+    if (*list) return true;
+    if (!pass_weave(p, windows, members, &terms->rates, list, err)) return false;
     if (plan_make(*list, &terms->machine, &plan, err)) return true;
     tiles_close(*list);
     *list = NULL;
     return false;
 }
 
+/* One of the two is of so many windows, or becomes so. Gangs are for threads that are on
+ * time: a member that is late makes all the others wait in every step. */
+static TileList *find_list(Pass *p, int windows, Error *err)
+{
+    const int i = p->list[0].windows && p->list[0].windows != windows;
+    PassList *const list = &p->list[i];
+    if (list->windows != windows) forget(list);
+    list->windows = windows;
+    const int units = p->split.units;
+    const bool gangs = units > 1 && team_on_time(p->net->team);
+    TileList **const wanted = gangs ? &list->gangs : &list->alone;
+    return weave_planned(p, windows, gangs ? units : 1, wanted, err) ? *wanted : NULL;
+}
+
 bool pass_run(Pass *p, int offset, int windows, bool fresh, Error *err)
 {
-    const int slot = p->list_windows[0] && p->list_windows[0] != windows;
-    if (p->list_windows[slot] != windows) {
-        tiles_close(p->list[slot]);
-        p->list[slot] = NULL;
-        p->list_windows[slot] = 0;
-        if (!weave_planned(p, windows, &p->list[slot], err)) return false;
-        p->list_windows[slot] = windows;
-    }
+    TileList *const list = find_list(p, windows, err);
+    if (!list) return false;
     p->offset = offset;
     p->windows = windows;
     open_windows(p, fresh);
     if (p->shape.purpose != PURPOSE_PREDICT) open_targets(p);
-    team_run(p->net->team, p->list[slot]);
+    team_run(p->net->team, list);
     p->carried = true;
     return true;
 }

@@ -100,6 +100,13 @@ typedef struct Window {
     int *rbegun, *rended; /* [B]: ... and counted from the end of the window */
 } Window;
 
+/* The tiles of updates of so many windows. */
+typedef struct PassList {
+    int windows;
+    TileList *gangs,
+        *alone; /* as the split is; without gangs; made when they are needed */
+} PassList;
+
 struct Pass {
     WeftNet *net;
     PassShape shape;
@@ -113,14 +120,13 @@ struct Pass {
     Joint *joint;         /* [L + 1] */
     Direction *direction; /* [L][2] */
     Head head;
-    Window *window;    /* [as many as a batch has] */
-    float *loss;       /* [T][B], vector: [B] */
-    float *hit;        /* the same; score: weight of what is right */
-    float *weight;     /* the same; the batch's, 0 where there is no target */
-    float **scratch;   /* [threads] */
-    float *entry;      /* [windows][net->stale.entry]: what they enter, of an update */
-    TileList *list[2]; /* of updates of so many windows: a whole one and a rest */
-    int list_windows[2];
+    Window *window;   /* [as many as a batch has] */
+    float *loss;      /* [T][B], vector: [B] */
+    float *hit;       /* the same; score: weight of what is right */
+    float *weight;    /* the same; the batch's, 0 where there is no target */
+    float **scratch;  /* [threads] */
+    float *entry;     /* [windows][net->stale.entry]: what they enter, of an update */
+    PassList list[2]; /* of a whole update, and of a rest of a batch */
 
     /* the update at hand */
     int offset, windows;  /* first step, windows */
@@ -174,9 +180,10 @@ bool pass_run(Pass *pass, int offset, int windows, bool fresh, Error *err);
  * losses and weights. */
 size_t pass_span(const Pass *pass, size_t *first);
 
-/* The tiles of an update of so many windows, and what each costs. weave.c */
-bool pass_weave(Pass *pass, int windows, const Rates *rates, TileList **list,
-                Error *err);
+/* The tiles of an update of so many windows, and what each costs, with gangs of so many
+ * members: those of the split, or 1. weave.c */
+bool pass_weave(Pass *pass, int windows, int members, const Rates *rates,
+                TileList **list, Error *err);
 
 /* Carried states of all rows, [rows][states]. */
 void pass_get_states(const Pass *pass, float *states);

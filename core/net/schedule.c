@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <limits.h>
 
-#define WORTH 0.999 /* of the time: what a more divided split must save */
+#define WORTH      0.999 /* of the time: what a more divided split must save */
 #define SWEEPS     3
 #define AHEAD_MOST 32 /* parts of what comes before a loop, at most */
 #define WINDOWS    24 /* of an update that are looked at: what comes after is like them */
@@ -28,8 +28,9 @@ typedef struct Search {
 static bool plan_pass(Pass *p, const Terms *terms, Choice *choice, Error *err)
 {
     TileList *list = NULL;
-    const bool made = pass_weave(p, p->shape.windows, &terms->rates, &list, err) &&
-                      plan_make(list, &terms->machine, &choice->plan, err);
+    const bool made =
+        pass_weave(p, p->shape.windows, p->split.units, &terms->rates, &list, err) &&
+        plan_make(list, &terms->machine, &choice->plan, err);
     choice->flops = 0;
     for (int i = 0; made && i < tiles_count(list); i++)
         choice->flops += tiles_get(list, i)->flops;

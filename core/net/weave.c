@@ -161,7 +161,7 @@ static void run_block(const Tile *tile, int worker,
     const int block = (int)(((int64_t)tile->first * blocks + B - 1) / B);
     const Member member = {d->gang + w->slot * blocks + block, tile->part};
     const Share share = {tile->first, tile->end, p->scratch[worker],
-                         d->gang ? &member : NULL};
+                         tile->parts > 1 ? &member : NULL};
     run(&d->step, &chunk, params_of(d), &share);
 }
 
@@ -371,6 +371,7 @@ typedef struct Weave {
     Pass *pass;
     TileList *list;
     const Rates *rates;
+    int members; /* of gangs */
     int window;
     int stride;   /* tiles of a window: all have the same, in the same order */
     Window steps; /* of the window: those alone */
@@ -445,7 +446,7 @@ static Tiles add_blocks(const Weave *w, Tile tile, int parts)
 /* Each block by a gang. */
 static Tiles add_gangs(const Weave *w, Tile tile)
 {
-    tile.gang = w->pass->split.units;
+    tile.gang = w->members;
     return add_blocks(w, tile, tile.gang);
 }
 
@@ -606,9 +607,10 @@ static void add_window(Weave *w, Tiles start)
         tiles_count(w->list) - first; /* its end: start + (window + 1) strides */
 }
 
-bool pass_weave(Pass *p, int windows, const Rates *rates, TileList **list, Error *err)
+bool pass_weave(Pass *p, int windows, int members, const Rates *rates, TileList **list,
+                Error *err)
 {
-    Weave w = {.pass = p, .rates = rates};
+    Weave w = {.pass = p, .rates = rates, .members = members};
     const int room = tiles_room(p, windows);
     if (!tiles_open(room, (3 + p->split.units) * room, &w.list, err)) return false;
 

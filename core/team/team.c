@@ -32,6 +32,7 @@ struct WeftTeam {
     int threads;
     int active;       /* threads of the next run: workers 0 .. active-1 */
     bool shrinks;     /* no more threads than cores: else they must lose theirs */
+    bool late;        /* some had lost theirs in the last run, or before */
     double rest;      /* seconds of the last rest */
     double until;     /* its end; once it is over, the first run on all threads */
     int *place;       /* [threads]: where the machine has a worker, when bound */
@@ -134,9 +135,16 @@ void team_run(Team *team, TileList *list)
                                .threads = team->active,
                                .list = list,
                                .watch = team->watch});
+    team->late = team->active < team->threads;
     if (team->shrinks && team->active > 1) shrink(team, begin);
+    team->late |= team->active < team->threads;
     for (const Watch *w = team->watch; w; w = w->next)
         if (w->stop) w->stop(w->context);
+}
+
+bool team_on_time(const Team *team)
+{
+    return team->shrinks && !team->late;
 }
 
 /* ---- watching ---- */

@@ -48,6 +48,10 @@ bool tiles_named(TileList *list, const char *name); /* is there one of this name
  * worker and the caller's mode is restored. */
 void team_run(Team *team, TileList *list);
 
+/* Whether each of its threads had a core of its own, all the time, in the last run: before the
+ * first, if there are as many. */
+bool team_on_time(const Team *team);
+
 /* Flops a second of so many of its threads at the same time, in multiply-adds from
  * registers. Measured, in a second. */
 bool team_peak(Team *team, int threads, double *flops, Error *err);
