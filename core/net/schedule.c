@@ -6,6 +6,7 @@
 #include <limits.h>
 
 #define WORTH      0.999 /* of the time: what a more divided split must save */
+#define WAITING    0.5   /* of a second of waiting counts as one of the update */
 #define SWEEPS     3
 #define AHEAD_MOST 32 /* parts of what comes before a loop, at most */
 #define WINDOWS    24 /* of an update that are looked at: what comes after is like them */
@@ -57,14 +58,21 @@ static bool has_room(const Terms *terms, size_t bytes)
     return terms->memory == 0 || bytes <= terms->memory;
 }
 
+/* Of two plans that take as long, the one with less waiting: tiles take longer than foreseen
+ * now and then, and then all that are near the end of their wait take longer too. */
+static double score(const Search *s, const Choice *choice)
+{
+    const Plan *const plan = &choice->plan;
+    return plan->seconds + WAITING * plan->waiting / s->terms->machine.cores;
+}
+
 static bool try_split(Search *s, const Split *split, Error *err)
 {
     Choice choice;
     if (!schedule_try(s->net, &s->shape, s->terms, split, &choice, err)) return false;
     if (choice.bytes < s->least) s->least = choice.bytes;
     if (!has_room(s->terms, choice.bytes)) return true;
-    if (!s->found || choice.plan.seconds < WORTH * s->best->plan.seconds)
-        *s->best = choice;
+    if (!s->found || score(s, &choice) < WORTH * score(s, s->best)) *s->best = choice;
     s->found = true;
     return true;
 }
@@ -117,12 +125,12 @@ static bool search(Search *s, Error *err)
 {
     static const Count pairs[][2] = {{ROWS, UNITS}, {SLOTS, AHEAD}, {PARTS, SLOTS}};
     for (int sweep = 0; sweep < SWEEPS; sweep++) {
-        const double before = s->best->plan.seconds;
+        const double before = score(s, s->best);
         for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
             s->second = pairs[i][1];
             if (!vary(s, s->best->split, pairs[i][0], vary_second, err)) return false;
         }
-        if (!(s->best->plan.seconds < before)) break;
+        if (!(score(s, s->best) < before)) break;
     }
     return true;
 }
@@ -177,7 +185,7 @@ static bool search_twice(Search *s, const Split *first, Choice *best, Error *err
     if (!search_from(s, first, chunks, err) ||
         (from = other.split, !search_from(s, &from, all, err)))
         return false;
-    if (other.plan.seconds < WORTH * best->plan.seconds) *best = other;
+    if (score(s, &other) < WORTH * score(s, best)) *best = other;
     return true;
 }
 
