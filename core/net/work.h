@@ -1,0 +1,35 @@
+/* work.h: what the tiles of an update do, and what each costs. */
+#pragma once
+
+#include "pass.h"
+
+typedef enum Kind {
+    GATE,
+    PACK,
+    PACK_HEAD,
+    CLEAR,
+    ENTER,
+    BEFORE,
+    FORWARD,
+    HEAD,
+    BACKWARD,
+    LEAVE,
+    GRADIENT,
+    GRADIENT_HEAD,
+    GRADIENT_EMBEDDING,
+    LOSS
+} Kind;
+
+/* Of a tile: context is a Direction, a Joint, the Head or the Pass, and index the window;
+ * rows are [first, end). */
+typedef struct Work {
+    const char *name; /* of the phase; NULL: a gate */
+    void (*run)(const Tile *tile, int worker);
+    Cost (*price)(const Tile *tile, const Window *window, const Rates *rates);
+} Work;
+
+extern const Work
+    works[]; /* by Kind; price NULL: nothing. The window has its steps alone */
+
+/* Whether what comes before its loop over time has tiles of its own. */
+bool runs_ahead(const Direction *direction);
