@@ -487,6 +487,25 @@ Test(plan, data_stays_on_its_core)
     example_close(x);
 }
 
+/* Two tiles of one home, the second of which another core takes `away` longer for. */
+Test(plan, a_tile_waits_for_its_home_if_it_ends_earlier_there)
+{
+    for (int patient = 0; patient < 2; patient++) {
+        Example *const x = example_open((PlanMachine){.cores = 2, .domain = 2});
+        const int first = add(x, 10), second = add(x, 5);
+        at(x, first)->home = at(x, second)->home = 1;
+        at(x, first)->away = 100;
+        at(x, second)->away = patient ? 11 : 2;
+        make_plan(x);
+        cr_expect_eq(at(x, first)->owner, 1);
+        cr_expect_eq(at(x, second)->owner, patient ? 1 : 0);
+        cr_expect_eq(at(x, second)->start, patient ? 10 : 0);
+        cr_expect_eq(x->plan.seconds, patient ? 15 : 10);
+        cr_expect_eq(x->plan.work, patient ? 15 : 17);
+        example_close(x);
+    }
+}
+
 /* Four gangs of two in two domains, each again and again behind a gate of its own. */
 Test(plan, a_gang_finds_its_cores_again)
 {
