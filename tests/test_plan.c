@@ -493,9 +493,10 @@ Test(plan, a_tile_waits_for_its_home_if_it_ends_earlier_there)
     for (int patient = 0; patient < 2; patient++) {
         Example *const x = example_open((PlanMachine){.cores = 2, .domain = 2});
         const int first = add(x, 10), second = add(x, 5);
-        at(x, first)->home = at(x, second)->home = 1;
-        at(x, first)->away = 100;
-        at(x, second)->away = patient ? 11 : 2;
+        Tile *const tile = tiles_get(x->list, first); /* and the one after it */
+        tile[0].home = tile[1].home = 1;
+        tile[0].away = 100;
+        tile[1].away = patient ? 11 : 2;
         make_plan(x);
         cr_expect_eq(at(x, first)->owner, 1);
         cr_expect_eq(at(x, second)->owner, patient ? 1 : 0);
