@@ -237,14 +237,14 @@ static void add_window_backward(const Weave *w, Tiles head)
 }
 
 /* Upper bounds, with two directions everywhere. */
-static int tiles_room(const Pass *p, int windows)
+static int64_t tiles_room(const Pass *p, int windows)
 {
     const Split *const s = &p->split;
     const int L = p->net->model.layer_count;
     const int start = (2 * L + 2) * p->threads + 1;
     const int window = ((4 * s->units + 2) * L + 1) * s->rows + 2 * L * (s->ahead + 2) +
                        (2 * L + 2) * (s->parts + 1) + 1;
-    return start + windows * window + 2 + update_tiles(p->threads);
+    return start + (int64_t)windows * window + 2 + update_tiles(p->threads);
 }
 
 static void add_window(Weave *w, Tiles start)
@@ -267,8 +267,13 @@ bool pass_weave(Pass *p, int windows, int members, const Rates *rates, TileList 
                 Error *err)
 {
     Weave w = {.pass = p, .rates = rates, .members = members};
-    const int room = tiles_room(p, windows);
-    if (!tiles_open(room, (3 + p->split.units) * room, &w.list, err)) return false;
+    const int64_t room = tiles_room(p, windows), edges = (3 + p->split.units) * room;
+    if (edges > INT32_MAX)
+        return error(err,
+                     "an update of %d chunks has too many tiles: more in a chunk, or "
+                     "fewer in an update",
+                     windows);
+    if (!tiles_open((int)room, (int)edges, &w.list, err)) return false;
 
     const Tiles start = add_start(&w);
     for (; w.window < windows; w.window++) add_window(&w, start);
