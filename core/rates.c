@@ -78,7 +78,8 @@ Cost rates_steps(const Rates *r, double bytes, double resident)
     return (Cost){.seconds = bytes / (in_l3 ? r->l3 : r->steps)};
 }
 
-/* As many as were measured, or more, have what there is in equal parts. */
+/* Fewer than were measured share what all of those had; more have no less each, as they have
+ * memory of their own. */
 static double memory_of(const Rates *r, int cores)
 {
     const double each = r->memory_all * most(1, r->readers / cores);

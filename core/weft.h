@@ -57,8 +57,8 @@ typedef enum WeftSplit {
     WEFT_SPLIT_CHUNKS, /* backward of chunks beside forward of later ones */
     WEFT_SPLIT_LAYERS  /* a layer beside the one above it, of the chunk before */
 } WeftSplit;
-/* For the nets of the team, from their next shape of batch on; memory: bytes that an update may
- * take beside parameters and optimiser (0: any), which limits the chunks in flight. */
+/* For the nets of the team, from their next shape of batch on; memory: bytes that an update of training
+ * may take beside parameters, optimiser and the list of its tiles (0: any), which limits the chunks in flight. */
 WEFT_API bool weft_team_split(WeftTeam *team, WeftSplit split, size_t memory, WeftError *err);
 
 /* The set in use, once a team is open: "scalar", "avx2", "avx512", "neon"; "scalar without
@@ -75,7 +75,7 @@ WEFT_API void weft_team_each(WeftTeam *team, int jobs, void (*job)(void *context
  * chrome://tracing show it), until the team is closed or the function is called again; path NULL:
  * no more. An event per tile: its phase as the name, "update" or "score" (also predictions) as
  * the category, args: update (counted in this file), chunk, layer (the head is above the last),
- * rows [first, end) or part of parts (of a gang: both), and tile, a number within the update. Events of the
+ * rows [first, end), part of parts (of parameters; with rows: of a gang, "before": of steps), and tile, a number within the update. Events of the
  * category "wait" are waits within an update; those of "serial" are of the caller, between
  * updates. Written beside, synced, renamed; some 300 bytes a tile. */
 WEFT_API bool weft_team_trace(WeftTeam *team, const char *path, WeftError *err);

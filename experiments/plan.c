@@ -3,6 +3,8 @@
 #include "share.h"
 #include "verbs.h"
 
+#define LENGTH_MAX 10000000
+
 typedef struct Options {
     int inputs, outputs, length, cores;
     bool symbols, table;
@@ -17,7 +19,7 @@ static const Option plan_options[] = {
     {"rates", "FILE", "of its cores (weft machine --rates writes it); else measured here", &option_text, FIELD(rates), 0, 0, NULL},
     {"cores", "N", "of the machine; 0: all", &option_int, FIELD(cores), 0, 1e5, NULL},
     {"table", NULL, "for 1, 2, 4 .. of the cores; else split by split", &option_switch, FIELD(table), 0, 0, NULL},
-    {"length", "N", "steps of a batch; 0: of an update", &option_int, FIELD(length), 0, 1e7, NULL},
+    {"length", "N", "steps of a batch; 0: of an update", &option_int, FIELD(length), 0, LENGTH_MAX, NULL},
     {"inputs", "N", "width of the input, or number of symbols", &option_int, FIELD(inputs), 1, 1e6, NULL},
     {"outputs", "N", "of the head", &option_int, FIELD(outputs), 1, 1e6, NULL},
     {"symbols", NULL, "the input is symbols", &option_switch, FIELD(symbols), 0, 0, NULL},
@@ -31,9 +33,12 @@ static WeftTrain train_of(const Settings *settings)
     return settings_train(settings, 1);
 }
 
+/* Of a batch: no more than --length may be. */
 static int steps_of(const Options *o, const Settings *s)
 {
-    return o->length ? o->length : s->chunk * s->chunks_per_update;
+    const int64_t update = (int64_t)s->chunk * s->chunks_per_update;
+    if (o->length) return o->length;
+    return update < LENGTH_MAX ? (int)update : LENGTH_MAX;
 }
 
 static bool plan_net(const Options *o, const Settings *s, WeftTeam *team,
@@ -76,6 +81,10 @@ static Status plan_run(const Verb *verb, int argc, char **argv, WeftError *err)
     if (!verb_call(verb, groups, argc, argv, &call, err)) return call.status;
     if (!settings.chunk && !o.length) {
         fail(err, "--chunk 0: expected --length with the steps of a batch");
+        return BAD_CALL;
+    }
+    if (settings.embedding && !o.symbols) {
+        fail(err, "--embedding %d: expected --symbols with it", settings.embedding);
         return BAD_CALL;
     }
     if (!settings_good(&settings, true, err)) return BAD_CALL;

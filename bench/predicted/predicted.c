@@ -36,7 +36,8 @@ static bool predict(const Training *t, const Rates *rates, double *seconds, Erro
     const PlanMachine *const m = &team_terms(t->team)->machine;
     const Terms terms = terms_of(m->cores, m->domain, rates);
     Choice choice;
-    if (!schedule_try(t->net, &pass->shape, &terms, &pass->split, &choice, err))
+    if (!schedule_try(t->net, &pass->shape, pass->shape.windows, &terms, &pass->split,
+                      &choice, err))
         return false;
     *seconds = choice.plan.seconds;
     return true;
@@ -60,7 +61,8 @@ static bool hold(const Training *t, const Rates *rates, Score *score, Error *err
     printf("%-7s T:%-5dB:%-4dI:%-5dH:%-5dL:%d chunk:%-5d%8d%12.3f%12.3f%+8.1f %%\n",
            s->cell, s->T, s->B, s->I, s->H, s->layers, s->chunk, s->threads,
            predicted * 1e3, measured * 1e3, 100 * off);
-    return fflush(stdout) == 0;
+    fflush(stdout);
+    return true;
 }
 
 static bool compare(const TrainingShape *shape, const Rates *rates, Score *score,

@@ -574,11 +574,6 @@ static void emit_groups(Lowering *l)
     }
 }
 
-static int lines_of(int rows)
-{
-    return (rows + LANES_MAX - 1) / LANES_MAX;
-}
-
 static void emit_gradients(Lowering *l)
 {
     Program *const p = l->program;
@@ -604,25 +599,27 @@ static void emit_gradients(Lowering *l)
     }
 }
 
-/* Work of a parameter's jobs, and of a state that starts with it. */
-static int64_t cut_rows(const Program *p, int param, Cut *cut)
+/* Adds a use of the parameter: jobs with unlike rows leave it whole. */
+static void cut_use(Cut *cut, int rows, int64_t work)
 {
-    int64_t work = 0;
+    const bool unlike = cut->rows && (cut->rows != rows || cut->lines == 1);
+    cut->lines = unlike ? 1 : (rows + LANES_MAX - 1) / LANES_MAX;
+    cut->rows = rows;
+    cut->line += work;
+}
+
+/* By its jobs, and states that start with it; line: the work of all lines. */
+static void cut_rows(const Program *p, int param, Cut *cut)
+{
     for (int i = 0; i < p->gradients; i++) {
         const GradientJob *const j = &p->gradient[i];
-        if (j->param != param) continue;
-        cut->lines = cut->rows && cut->rows != j->R ? 1 : lines_of(j->R);
-        cut->rows = j->R;
-        work += (int64_t)j->G * j->R * (j->table ? 1 : j->K);
+        const int64_t rows = (int64_t)j->G * j->R;
+        if (j->param == param) cut_use(cut, j->R, rows * (j->table ? 1 : j->K));
     }
     for (int s = 0; s < p->states; s++) {
-        if (p->state[s].start_param != param) continue;
         const int n = shape_count(&p->state[s].shape);
-        cut->lines = cut->rows && cut->rows != n ? 1 : lines_of(n);
-        cut->rows = n;
-        work += n;
+        if (p->state[s].start_param == param) cut_use(cut, n, n);
     }
-    return work;
 }
 
 static void cut_gradients(Program *p)
@@ -630,9 +627,9 @@ static void cut_gradients(Program *p)
     int64_t at = 0;
     for (int i = 0; i < p->params; i++) {
         Cut *const cut = &p->cut[i];
-        const int64_t work = cut_rows(p, i, cut);
+        cut_rows(p, i, cut);
         cut->at = at;
-        if (cut->lines) cut->line = (work + cut->lines - 1) / cut->lines;
+        if (cut->lines) cut->line = (cut->line + cut->lines - 1) / cut->lines;
         at += cut->lines * cut->line;
     }
     p->cut[p->params].at = at;

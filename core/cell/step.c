@@ -146,10 +146,16 @@ void step_forward(Step *step, const Chunk *chunk, const float *params,
     }
 }
 
+/* A state that no state goes into is not to be run ahead: others may still read its place. */
 bool step_has_before(const Step *step)
 {
-    const int *const at = step->program->group_at;
-    return at[FORWARD_BEFORE] < at[FORWARD_BEFORE + 1];
+    const Program *const p = step->program;
+    const int first = p->group_at[FORWARD_BEFORE],
+              end = p->group_at[FORWARD_BEFORE + 1];
+    for (int g = first; g < end; g++)
+        for (int i = p->group[g].first; i < p->group[g].end; i++)
+            if (p->value[p->instr[i].y].place == PLACE_LEAVE) return false;
+    return first < end;
 }
 
 void step_before(Step *step, const Chunk *chunk, const float *params,

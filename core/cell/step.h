@@ -92,7 +92,8 @@ void step_backward(Step *step, const Chunk *chunk, const float *params,
                    const Share *share);
 
 /* What of steps [first, end) depends on no state; a gang has no part in it. Different steps,
- * too, may run at the same time; step_forward has no need of it. */
+ * too, may run at the same time, and beside chunks in other slots; step_forward has no need of
+ * it. False: there is nothing that can be run so. */
 bool step_has_before(const Step *step);
 void step_before(Step *step, const Chunk *chunk, const float *params,
                  const Share *share, int first, int end);
@@ -125,7 +126,7 @@ typedef struct StepJob {
     StepWork work;
     int T, rows;
     bool ready;      /* STEP_FORWARD: as in Chunk */
-    int part, parts; /* of a gang, which rows and units are; or of pack and gradient */
+    int part, parts; /* of a gang, of pack or gradient */
 } StepJob;
 
 Cost step_cost(const Step *step, const StepJob *job, const Rates *rates);

@@ -20,7 +20,7 @@ static double pack_bytes(const Pack *p)
     return 4.0 * p->G * p->n * p->k;
 }
 
-/* What a member's products of a phase read; in a loop, its part of the units. */
+/* What the products of a phase read. */
 static double phase_bytes(const Program *p, Phase phase)
 {
     double bytes = 0;
@@ -134,6 +134,7 @@ static Cost around_cost(Walk *w, Phase phase)
 {
     const Program *const p = w->program;
     if (p->group_at[phase] == p->group_at[phase + 1]) return (Cost){0};
+    /* with the loop's between them, backward about as many as forward */
     w->resident = phase_bytes(p, FORWARD_BEFORE) + phase_bytes(p, FORWARD_LOOP) +
                   phase_bytes(p, FORWARD_AFTER);
     const bool whole = w->rows == w->step->shape.B;

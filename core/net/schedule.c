@@ -8,6 +8,7 @@
 #define WORTH      0.999 /* of the time: what a more divided split must save */
 #define WAITING    0.5   /* of a second of waiting counts as one of the update */
 #define SWEEPS     3
+#define ROWS_LEAST 4  /* fewer in a block make products that wait for memory */
 #define AHEAD_MOST 32 /* parts of what comes before a loop, at most */
 #define WINDOWS    24 /* of an update that are looked at: what comes after is like them */
 
@@ -15,7 +16,8 @@ typedef enum Count { ROWS, UNITS, PARTS, SLOTS, AHEAD } Count;
 
 typedef struct Search {
     WeftNet *net;
-    PassShape shape; /* of no more than WINDOWS windows an update */
+    PassShape shape;
+    int windows; /* of an update, that are looked at */
     const Terms *terms;
     Split most;   /* of each count, worth a try */
     Count second; /* of the two that are varied */
@@ -26,11 +28,12 @@ typedef struct Search {
 
 /* ---- one split ---- */
 
-static bool plan_pass(Pass *p, const Terms *terms, Choice *choice, Error *err)
+static bool plan_pass(Pass *p, int windows, const Terms *terms, Choice *choice,
+                      Error *err)
 {
     TileList *list = NULL;
     const bool made =
-        pass_weave(p, p->shape.windows, p->split.units, &terms->rates, &list, err) &&
+        pass_weave(p, windows, p->split.units, &terms->rates, &list, err) &&
         plan_make(list, &terms->machine, &choice->plan, err);
     choice->flops = 0;
     for (int i = 0; made && i < tiles_count(list); i++)
@@ -39,23 +42,25 @@ static bool plan_pass(Pass *p, const Terms *terms, Choice *choice, Error *err)
     return made;
 }
 
-bool schedule_try(WeftNet *net, const PassShape *shape, const Terms *terms,
+bool schedule_try(WeftNet *net, const PassShape *shape, int windows, const Terms *terms,
                   const Split *split, Choice *choice, Error *err)
 {
     Pass *p = NULL;
     *choice = (Choice){.split = *split};
     const bool built = pass_build(net, shape, terms->machine.cores, split, &p, err);
     if (built) choice->bytes = pass_bytes(p);
-    const bool made = built && plan_pass(p, terms, choice, err);
+    const bool made = built && plan_pass(p, windows, terms, choice, err);
     pass_close(p);
     return made;
 }
 
 /* ---- the search ---- */
 
-static bool has_room(const Terms *terms, size_t bytes)
+/* The limit is for training: what is never cut needs what it needs. */
+static bool has_room(const Search *s, size_t bytes)
 {
-    return terms->memory == 0 || bytes <= terms->memory;
+    const size_t limit = s->terms->memory;
+    return limit == 0 || bytes <= limit || s->shape.purpose != PURPOSE_TRAIN;
 }
 
 /* Of two plans that take as long, the one with less waiting: tiles take longer than foreseen
@@ -69,9 +74,10 @@ static double score(const Search *s, const Choice *choice)
 static bool try_split(Search *s, const Split *split, Error *err)
 {
     Choice choice;
-    if (!schedule_try(s->net, &s->shape, s->terms, split, &choice, err)) return false;
+    if (!schedule_try(s->net, &s->shape, s->windows, s->terms, split, &choice, err))
+        return false;
     if (choice.bytes < s->least) s->least = choice.bytes;
-    if (!has_room(s->terms, choice.bytes)) return true;
+    if (!has_room(s, choice.bytes)) return true;
     if (!s->found || score(s, &choice) < WORTH * score(s, s->best)) *s->best = choice;
     s->found = true;
     return true;
@@ -142,21 +148,21 @@ static int least(int a, int b)
     return a < b ? a : b;
 }
 
-static Split most_of(const WeftNet *net, const PassShape *shape, WeftSplit way,
-                     const Terms *terms)
+static Split most_of(const Search *s, WeftSplit way)
 {
-    const PlanMachine *const m = &terms->machine;
-    const int cores = m->cores, windows = shape->windows;
-    const int rows = least(cores, shape->B), units = least(m->domain, cores);
-    const int ahead = least(windows, cores + 1);
-    const int layers = least(windows, net->model.layer_count);
-    const int parts = least(cores, AHEAD_MOST);
+    const PlanMachine *const m = &s->terms->machine;
+    const int cores = m->cores, windows = s->windows;
+    const int rows = least(cores, s->shape.B), units = least(m->domain, cores);
+    const int flight = least(windows, cores + 1);
+    const int layers = least(windows, s->net->model.layer_count);
+    const int ahead_most = least(cores, AHEAD_MOST);
+    const int parts = s->shape.purpose == PURPOSE_TRAIN ? cores : 1;
     switch (way) {
-    case WEFT_SPLIT_ROWS: return (Split){rows, 1, cores, 1, 0};
-    case WEFT_SPLIT_UNITS: return (Split){1, units, cores, 1, parts};
-    case WEFT_SPLIT_CHUNKS: return (Split){1, 1, cores, ahead, parts};
-    case WEFT_SPLIT_LAYERS: return (Split){1, 1, cores, layers, parts};
-    default: return (Split){rows, units, cores, ahead, parts};
+    case WEFT_SPLIT_ROWS: return (Split){rows, 1, parts, 1, 0};
+    case WEFT_SPLIT_UNITS: return (Split){1, units, parts, 1, ahead_most};
+    case WEFT_SPLIT_CHUNKS: return (Split){1, 1, parts, flight, ahead_most};
+    case WEFT_SPLIT_LAYERS: return (Split){1, 1, parts, layers, ahead_most};
+    default: return (Split){rows, units, parts, flight, ahead_most};
     }
 }
 
@@ -176,8 +182,8 @@ static bool search_from(Search *s, const Split *first, Split most, Error *err)
  * other is done. So there is a second way to the best. */
 static bool search_twice(Search *s, const Split *first, Choice *best, Error *err)
 {
-    const Split chunks = most_of(s->net, &s->shape, WEFT_SPLIT_CHUNKS, s->terms);
-    const Split all = most_of(s->net, &s->shape, WEFT_SPLIT_AUTO, s->terms);
+    const Split chunks = most_of(s, WEFT_SPLIT_CHUNKS);
+    const Split all = most_of(s, WEFT_SPLIT_AUTO);
     Choice other;
     Split from;
     if (!search_from(s, first, all, err)) return false;
@@ -189,17 +195,26 @@ static bool search_twice(Search *s, const Split *first, Choice *best, Error *err
     return true;
 }
 
+/* Blocks of rows: a prediction may have a new shape every time, and no time to search. */
+static Split rows_alone(const PassShape *shape, int cores)
+{
+    const int rows = least(cores, shape->B / ROWS_LEAST);
+    return (Split){rows > 1 ? rows : 1, 1, 1, 1, 0};
+}
+
 bool schedule_choose(WeftNet *net, const PassShape *shape, const Terms *terms,
                      Choice *best, Error *err)
 {
     Search s = {
         .net = net, .shape = *shape, .terms = terms, .best = best, .least = SIZE_MAX};
-    s.shape.windows = least(shape->windows, WINDOWS);
-    const Split one = {1, 1, 1, 1, 0}, first = {1, 1, terms->machine.cores, 1, 0};
-    if (terms->machine.cores == 1 && terms->memory == 0) {
-        *best = (Choice){.split = one};
+    s.windows = least(shape->windows, WINDOWS);
+    const int cores = terms->machine.cores;
+    const Split first = {1, 1, cores, 1, 0};
+    if (cores == 1) return search_from(&s, &first, first, err);
+    if (shape->purpose == PURPOSE_PREDICT) {
+        *best = (Choice){.split = rows_alone(shape, cores)};
         return true;
     }
     if (terms->split == WEFT_SPLIT_AUTO) return search_twice(&s, &first, best, err);
-    return search_from(&s, &first, most_of(net, &s.shape, terms->split, terms), err);
+    return search_from(&s, &first, most_of(&s, terms->split), err);
 }

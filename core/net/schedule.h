@@ -1,24 +1,24 @@
 /* schedule.h: how an update is best shared out among the cores of a machine.
  *
- * A way to share it out is rows x units x gradient parts x windows in flight (Split). Each
- * is woven into its tiles, which are priced and run in thought (team/plan.h); the fastest
- * wins, or of those about as fast the simplest. */
+ * A way to share it out is blocks of rows x members of a gang x parts of the gradients x
+ * windows in flight x parts that run ahead (Split). Each is woven into its tiles, which are
+ * priced and run in thought (team/plan.h). The fastest wins, if it does not wait for much more
+ * than others; of those about as good the first tried, which is the simplest. */
 #pragma once
 
 #include "pass.h"
 
 typedef struct Choice {
     Split split;
-    Plan plan;    /* of an update of as many windows as were looked at */
-    double flops; /* of its products */
-    size_t bytes; /* of memory for all passes over a batch of this shape */
+    Plan plan;    /* of the windows that were looked at; a prediction has none */
+    double flops; /* of their products */
+    size_t bytes; /* of a pass's memory, beside its lists of tiles */
 } Choice;
 
-/* The best split on these terms. An error where none has so little memory. One core has no
- * choice: its plan is made only when `plan` asks for it. */
+/* The best split on these terms. An error where no training has so little memory. */
 bool schedule_choose(WeftNet *net, const PassShape *shape, const Terms *terms,
                      Choice *best, Error *err);
 
-/* A split as it is, over a whole update. */
-bool schedule_try(WeftNet *net, const PassShape *shape, const Terms *terms,
+/* A split as it is, for an update of so many windows. */
+bool schedule_try(WeftNet *net, const PassShape *shape, int windows, const Terms *terms,
                   const Split *split, Choice *choice, Error *err);

@@ -53,6 +53,12 @@ static Chunk chunk_of(const Direction *d, const Window *w)
     return c;
 }
 
+static const float *params_of(const Direction *d)
+{
+    const WeftNet *const net = d->pass->net;
+    return net->params + net->layer[d->layer].params[d->backward];
+}
+
 static const Window *window_of(const Pass *p, const Tile *tile)
 {
     return &p->window[tile->index];
@@ -67,9 +73,7 @@ static void run_pack(const Tile *tile, int worker)
 {
     (void)worker;
     Direction *const d = tile->context;
-    const WeftNet *const net = d->pass->net;
-    step_pack(&d->step, net->params + net->layer[d->layer].params[d->backward],
-              tile->part, tile->parts);
+    step_pack(&d->step, params_of(d), tile->part, tile->parts);
 }
 
 static void run_head_pack(const Tile *tile, int worker)
@@ -114,12 +118,6 @@ static void run_leave(const Tile *tile, int worker)
     joint_leave(j, window_of(j->pass, tile), tile->first, tile->end);
 }
 
-static const float *params_of(const Direction *d)
-{
-    const WeftNet *const net = d->pass->net;
-    return net->params + net->layer[d->layer].params[d->backward];
-}
-
 static int ahead_step(const Tile *tile, const Window *w, int part)
 {
     return part_at(w->T, 1, part, tile->parts);
@@ -135,6 +133,13 @@ static void run_before(const Tile *tile, int worker)
                 ahead_step(tile, w, tile->part + 1));
 }
 
+static Member member_of(const Direction *d, const Window *w, const Tile *tile)
+{
+    const int blocks = d->pass->split.rows, B = d->pass->shape.B;
+    const int block = (int)(((int64_t)tile->first * blocks + B - 1) / B);
+    return (Member){d->gang + w->slot * blocks + block, tile->part};
+}
+
 /* A block of rows, or a member's part of it. */
 static void run_block(const Tile *tile, int worker,
                       void (*run)(Step *, const Chunk *, const float *, const Share *))
@@ -143,11 +148,11 @@ static void run_block(const Tile *tile, int worker,
     const Pass *const p = d->pass;
     const Window *const w = window_of(p, tile);
     const Chunk chunk = chunk_of(d, w);
-    const int blocks = p->split.rows, B = p->shape.B;
-    const int block = (int)(((int64_t)tile->first * blocks + B - 1) / B);
-    const Member member = {d->gang + w->slot * blocks + block, tile->part};
+    Member member;
+    const bool gang = tile->parts > 1;
+    if (gang) member = member_of(d, w, tile);
     const Share share = {tile->first, tile->end, p->scratch[worker],
-                         tile->parts > 1 ? &member : NULL};
+                         gang ? &member : NULL};
     run(&d->step, &chunk, params_of(d), &share);
 }
 

@@ -289,6 +289,12 @@ static void read_memory(void *context, int i)
 static bool measure_together(Team *team, int domain, Rates *r, Error *err)
 {
     const int threads = weft_team_threads(team);
+    if (threads == 1) { /* which says nothing of many */
+        r->memory_all = rates_typical.memory_all;
+        r->readers = rates_typical.readers;
+        r->together = rates_typical.together;
+        return true;
+    }
     const int sharing = threads < domain ? threads : domain;
     double sum = 0, flops = 0;
     bool read = true;

@@ -126,6 +126,7 @@ void team_run(Team *team, TileList *list)
     if (team->active < team->threads && begin >= team->until) {
         team->active = team->threads;
         team->until = begin;
+        for (int i = 0; i < team->threads; i++) team->place[i] = i;
     }
     tiles_start(list, team->active);
     for (const Watch *w = team->watch; w; w = w->next)
@@ -275,7 +276,8 @@ static bool find_threads(Team *team, int threads, Error *err)
     }
     team->shrinks = team->threads <= usable;
     team->terms =
-        terms_of(team->threads, machine_domain(team->machine), &rates_typical);
+        terms_of(team->threads, team->shrinks ? machine_domain(team->machine) : 1,
+                 &rates_typical);
     if (wants_binding(team->machine, team->threads)) return true;
     machine_close(team->machine);
     team->machine = NULL;

@@ -161,7 +161,7 @@ enum { LINES = 256, APART = 272 }; /* of a chain; floats from one to the next */
 
 /* Each line has the number of the next. */
 typedef struct Chains {
-    double best[2]; /* [worker]: seconds of a line */
+    double best[2]; /* [owner]: seconds of a line */
     float *line[2]; /* [owner]: [LINES][APART] */
     int writer[2];  /* the worker that wrote them last */
 } Chains;
@@ -184,8 +184,8 @@ static void run_chain(const Tile *tile, int worker)
     const bool others = c->writer[of] != worker;
     const double begin = now();
     follow(c->line[of], 1);
-    if (others)
-        c->best[worker % 2] = least(c->best[worker % 2], (now() - begin) / LINES);
+    double *const best = &c->best[tile->owner];
+    if (others) *best = least(*best, (now() - begin) / LINES);
     c->writer[of] = worker;
     spin(BEAT);
 }
@@ -202,7 +202,7 @@ static void draw_chain(float *line)
     }
 }
 
-/* By two of the team's workers, the others have nothing to do. */
+/* By any of the team's workers: two tiles a stage. */
 static bool try_chains(Team *team, double *best, Error *err)
 {
     Chains chains = {.best = {*best, *best}};

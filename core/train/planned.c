@@ -11,6 +11,7 @@ typedef struct Planning {
     WeftNet *net;
     const WeftPlan *plan;
     PassShape shape;
+    int cores, domain;
     Terms terms;
     Rates rates;        /* of a core alone */
     const char *origin; /* of these */
@@ -34,15 +35,19 @@ static bool find_cores(Planning *p, Error *err)
     if (plan->cores < 0 || plan->cores > cores)
         return error(err, "%d cores: expected 0 (all) to the %d of the machine",
                      plan->cores, cores);
-    p->terms = terms_of(plan->cores ? plan->cores : cores, domain, &p->rates);
+    p->cores = plan->cores ? plan->cores : cores;
+    p->domain = domain;
     return true;
 }
 
 static bool find_rates(Planning *p, Error *err)
 {
     p->origin = p->plan->rates ? p->plan->rates : "measured here";
-    return p->plan->rates ? rates_read(p->plan->rates, &p->rates, err)
-                          : rates_measure(p->net->team, &p->rates, err);
+    if (!(p->plan->rates ? rates_read(p->plan->rates, &p->rates, err)
+                         : rates_measure(p->net->team, &p->rates, err)))
+        return false;
+    p->terms = terms_of(p->cores, p->domain, &p->rates);
+    return true;
 }
 
 static bool find_shape(Planning *p, Error *err)
@@ -109,13 +114,15 @@ static bool choose(Planning *p, WeftSplit split, Choice *choice, Error *err)
     terms.split = split;
     terms.memory = team_terms(p->net->team)->memory;
     return schedule_choose(p->net, &p->shape, &terms, choice, err) &&
-           schedule_try(p->net, &p->shape, &p->terms, &choice->split, choice, err);
+           schedule_try(p->net, &p->shape, p->shape.windows, &p->terms, &choice->split,
+                        choice, err);
 }
 
 static bool try_one_core(const Planning *p, Choice *one, Error *err)
 {
     const Terms terms = terms_of(1, 1, &p->rates);
-    return schedule_try(p->net, &p->shape, &terms, &(Split){1, 1, 1, 1, 0}, one, err);
+    return schedule_try(p->net, &p->shape, p->shape.windows, &terms,
+                        &(Split){1, 1, 1, 1, 0}, one, err);
 }
 
 /* The best of all, then the best of each way alone. */
@@ -155,7 +162,7 @@ bool weft_net_plan(WeftNet *net, const WeftPlan *plan, FILE *out, WeftError *err
         return error(err, "weft_net_plan needs a net, a plan with train, and a file");
     Planning p = {.net = net, .plan = plan, .out = out};
     Choice one;
-    if (!find_shape(&p, err) || !find_rates(&p, err) || !find_cores(&p, err) ||
+    if (!find_shape(&p, err) || !find_cores(&p, err) || !find_rates(&p, err) ||
         !try_one_core(&p, &one, err))
         return false;
     write_head(&p);
