@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../core/cell/graph.h"
+#include "../core/cell/init.h"
 
 static const Shape number = {0, {0}};
 static const Shape vector = {1, {5}};
@@ -258,6 +259,29 @@ Test(build, parameters_and_states_are_as_declared)
     cr_expect_str_eq(g.node[g.state[0].leave].name, "h'");
     cr_expect_eq(graph_output_width(&g), 8);
     graph_close(&g);
+}
+
+Test(build, initialisers_take_consts_and_parameters)
+{
+    Graph g;
+    Error err;
+    const char *const text =
+        "const a = 3\nstate h\nbias b = -a\nbias c = chrono(a)\nbias d = -c\n"
+        "bias e = uniform(-1, a)\nbias f = -d\nh' = h + b + c + d + e + f\n";
+    cr_assert(build(text, 3, 8, &g, &err), "%s", err.text);
+    cr_expect(g.param[0].init == INIT_CONSTANT && g.param[0].a == -3);
+    cr_expect(g.param[1].init == INIT_CHRONO && g.param[1].a == 3);
+    cr_expect(g.param[2].init == INIT_LIKE && g.param[2].like == 1 &&
+              g.param[2].a == -1);
+    cr_expect(g.param[3].init == INIT_BETWEEN && g.param[3].a == -1 &&
+              g.param[3].b == 3);
+    float c[8], f[8];
+    cr_assert(init_param(g.param, 1, 8, 1, 2, c) && init_param(g.param, 4, 8, 1, 2, f));
+    for (int i = 0; i < 8; i++) cr_expect_eq(c[i], f[i], "what begins as -(-c)");
+    graph_close(&g);
+    cr_expect(
+        !build("state h\nbias b\nscalar s = b\nh' = h * s + b\n", 3, 8, &g, &err));
+    cr_expect(strstr(err.text, "begins as 'b', which is [hidden"), "%s", err.text);
 }
 
 Test(build, a_bias_begins_at_zero_unless_told)

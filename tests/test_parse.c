@@ -168,13 +168,22 @@ Test(parse, initialisers_and_their_numbers_are_checked)
     refuses("bias b = normal\n", "normal takes 1 number, 0 are given");
     refuses("bias b = normal(1, 2)\n", "normal takes 1 number, 2 are given");
     refuses("bias b = linspace(1)\n", "linspace takes 2 numbers, 1 is given");
-    refuses("bias b = uniform(1)\n", "uniform takes 0 numbers");
+    refuses("bias b = uniform(1)\n", "uniform takes 0 or 2 numbers, 1 is given");
     refuses("bias b = identity\n", "identity needs a shape of at least 2 axes");
     refuses("scalar s = powerlaw\n", "powerlaw needs a shape of at least 1 axis");
     refuses("bias b = chrono(1)\n", "chrono takes a length of at least 2");
     refuses("bias b = normal(-1)\n", "at least 0");
     refuses("bias b = foo\n", "'foo' is no initialiser");
-    refuses("bias b = normal(x)\n", "expected a number");
+    refuses("bias b = normal(x)\n", "expected a number or a const, found 'x'");
+    refuses("const wide = 1\nbias b = normal(wdie)\n", "did you mean 'wide'?");
+    refuses("const short = 1\nbias b = chrono(short)\n", "at least 2");
+    refuses("bias b = -normal(1)\n", "a minus is for a number, a const or a parameter");
+    refuses("bias b = -normal\n", "a minus is for a number");
+    refuses("bias b = -\n", "expected a number or a name");
+    refuses("bias b = b\n", "it cannot begin as itself");
+    refuses("bias a, b = a\n", "it cannot begin as itself");
+    refuses("bias b = c\nbias c\n", "'c' is no initialiser");
+    refuses("state h\nbias b = h\nh' = h + b\n", "'h' is no initialiser");
     refuses("bias b = (1)\n", "expected a number or an initialiser");
     refuses("state h = normal(1)\nh' = h\n",
             "expected an operator or the end of the line");
@@ -182,6 +191,8 @@ Test(parse, initialisers_and_their_numbers_are_checked)
     accepts("const one = 1\nstate h = -2\nbias b = one\nbias c = -0.5\nbias d = "
             "linspace(-3, -6)\n"
             "weight W [hidden][hidden] = orthogonal\nh' = W h * b + c * d\n");
+    accepts("const a = 2\nstate h\nbias b = -a\nbias c = -b\nbias d = uniform(-1, a)\n"
+            "bias e = chrono(a)\nh' = h * b + c * d + e\n");
     refuses("state h = c\nconst c = 1\nh' = h\n",
             "a state starts at a number or a parameter");
 }

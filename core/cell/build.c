@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "init.h"
 #include "nearest.h"
 
 #define NODES_MAX 2000 /* of a step: twice the values that a program holds */
@@ -495,6 +496,19 @@ static bool assign(Build *b, int symbol)
     return true;
 }
 
+/* A parameter that begins as another has its shape. */
+static bool build_like(Build *b, const Symbol *s, int symbol, Param *p)
+{
+    if (s->like < 0) return true;
+    p->like = b->param[s->like];
+    const Shape *const shape = &b->graph->param[p->like].shape;
+    return shape_equal(shape, &p->shape) ||
+           cell_error(
+               b->cell, s->at, b->err, "'%s' is %s, but begins as '%s', which is %s",
+               s->name, spell(&p->shape, b->axis[symbol]).text,
+               b->cell->symbol[s->like].name, spell(shape, b->axis[s->like]).text);
+}
+
 static bool build_param(Build *b, int symbol)
 {
     const Symbol *const s = &b->cell->symbol[symbol];
@@ -505,9 +519,13 @@ static bool build_param(Build *b, int symbol)
                  .init = s->init,
                  .a = s->a,
                  .b = s->b};
-    if (s->init_const >= 0) p->a = b->cell->symbol[s->init_const].value;
+    if (s->a_const >= 0) p->a = b->cell->symbol[s->a_const].value;
+    if (s->b_const >= 0) p->b = b->cell->symbol[s->b_const].value;
+    if (s->negated) p->a = -p->a;
     b->param[symbol] = g->params++;
-    return eval_shape(b, s, &p->shape);
+    const char *const fault = init_fault(p->init, p->a);
+    if (fault) return cell_error(b->cell, s->at, b->err, "%s", fault);
+    return eval_shape(b, s, &p->shape) && build_like(b, s, symbol, p);
 }
 
 static bool build_state(Build *b, int symbol)

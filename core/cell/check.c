@@ -177,7 +177,7 @@ static bool draw_param(Check *c, int i)
     const uint64_t base = (uint64_t)i << 40;
     const int fan = p->shape.axes > 1 ? p->shape.dim[p->shape.axes - 1] : 4;
     const double noise = 0.5 / sqrt(fan);
-    if (!init_param(p, c->graph->hidden, c->seed, DRAW_INIT, base, c->draw))
+    if (!init_param(c->graph->param, i, c->graph->hidden, c->seed, DRAW_INIT, c->draw))
         return error(c->err, "out of memory");
     for (int j = 0; j < shape_count(&p->shape); j++)
         c->param[i][j] =

@@ -85,13 +85,15 @@ typedef enum ParamKind { PARAM_WEIGHT, PARAM_BIAS, PARAM_SCALAR } ParamKind;
 typedef enum InitKind {
     INIT_CONSTANT, /* a */
     INIT_UNIFORM,  /* U(-1/sqrt(hidden), 1/sqrt(hidden)): PyTorch's */
+    INIT_BETWEEN,  /* U(a, b) */
     INIT_GLOROT,   /* U(+-sqrt(6 / (rows + columns))) of the last two axes */
     INIT_ORTHOGONAL,
     INIT_IDENTITY,
     INIT_NORMAL,   /* N(0, a^2) */
     INIT_LINSPACE, /* from a to b over the elements of the last axis */
     INIT_POWERLAW, /* from 5 to -7 over the elements of the last axis: see init.c */
-    INIT_CHRONO    /* log U([1, a - 1]) */
+    INIT_CHRONO,   /* log U([1, a - 1]) */
+    INIT_LIKE      /* a times the numbers of the parameter `like` */
 } InitKind;
 
 typedef struct Param {
@@ -100,6 +102,7 @@ typedef struct Param {
     Shape shape;
     InitKind init;
     double a, b; /* arguments of the initialiser */
+    int like;    /* INIT_LIKE: a parameter before this one, of its shape */
 } Param;
 
 typedef struct State {

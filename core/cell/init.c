@@ -11,10 +11,15 @@ typedef struct Draw {
     uint64_t seed, stream, base;
 } Draw;
 
+/* From 0 to below 1. */
+static double draw_unit(const Draw *d, int i)
+{
+    return random_uniform53(d->seed, d->stream, d->base + (uint64_t)i);
+}
+
 static double draw_uniform(const Draw *d, int i, double bound)
 {
-    const double u = random_uniform53(d->seed, d->stream, d->base + (uint64_t)i);
-    return bound * (2 * u - 1);
+    return bound * (2 * draw_unit(d, i) - 1);
 }
 
 static double draw_normal(const Draw *d, int i)
@@ -82,37 +87,54 @@ static void fill_matrix(const Param *p, const Draw *d, int rows, int columns, in
             double value = p->a;
             switch (p->init) {
             case INIT_UNIFORM: value = draw_uniform(d, at, torch); break;
+            case INIT_BETWEEN: value = p->a + (p->b - p->a) * draw_unit(d, at); break;
             case INIT_GLOROT: value = draw_uniform(d, at, glorot); break;
             case INIT_IDENTITY: value = i == j; break;
             case INIT_NORMAL: value = p->a * draw_normal(d, at); break;
             case INIT_LINSPACE: value = p->a + step * j; break;
             case INIT_POWERLAW: value = powerlaw(j, columns); break;
-            case INIT_CHRONO: {
-                const double u =
-                    random_uniform53(d->seed, d->stream, d->base + (uint64_t)at);
-                value = scalar_log(1 + u * (p->a - 2));
+            case INIT_CHRONO:
+                value = scalar_log(1 + draw_unit(d, at) * (p->a - 2));
                 break;
-            }
             default: break;
             }
             w[i * columns + j] = (float)value;
         }
 }
 
-bool init_param(const Param *p, int hidden, uint64_t seed, uint64_t stream,
-                uint64_t base, float *w)
+const char *init_fault(InitKind init, double a)
+{
+    if (init == INIT_CHRONO && a < 2) return "chrono takes a length of at least 2";
+    if (init == INIT_NORMAL && a < 0)
+        return "normal takes a standard deviation of at least 0";
+    return NULL;
+}
+
+static bool fill(const Param *p, const Draw *draw, int hidden, float *w)
 {
     const Shape *const s = &p->shape;
-    const Draw draw = {seed, stream, base};
     const int columns = s->axes > 0 ? s->dim[s->axes - 1] : 1;
     const int rows = s->axes > 1 ? s->dim[s->axes - 2] : 1;
     const int size = rows * columns, count = shape_count(s);
     for (int first = 0; first < count; first += size) {
         if (p->init == INIT_ORTHOGONAL) {
-            if (!orthogonal(&draw, rows, columns, first, w + first)) return false;
+            if (!orthogonal(draw, rows, columns, first, w + first)) return false;
         } else {
-            fill_matrix(p, &draw, rows, columns, first, hidden, w + first);
+            fill_matrix(p, draw, rows, columns, first, hidden, w + first);
         }
     }
+    return true;
+}
+
+/* What begins as another has that one's draws. */
+bool init_param(const Param *all, int i, int hidden, uint64_t seed, uint64_t stream,
+                float *w)
+{
+    double factor = 1;
+    for (; all[i].init == INIT_LIKE; i = all[i].like) factor *= all[i].a;
+    const Draw draw = {seed, stream, (uint64_t)i << 40};
+    if (!fill(&all[i], &draw, hidden, w)) return false;
+    const int count = factor != 1 ? shape_count(&all[i].shape) : 0;
+    for (int k = 0; k < count; k++) w[k] *= (float)factor;
     return true;
 }

@@ -3,7 +3,11 @@
 
 #include "graph.h"
 
-/* Fills w [shape]: leading axes are heads, each a matrix of the last two axes. Element
- * i is drawn as number base + i of (seed, stream). False: out of memory. */
-bool init_param(const Param *param, int hidden, uint64_t seed, uint64_t stream,
-                uint64_t base, float *w);
+/* What is wrong with an initialiser's numbers; NULL: nothing. */
+const char *init_fault(InitKind init, double a);
+
+/* Fills w [shape] with parameter i of all: leading axes are heads, each a matrix of the
+ * last two axes. Its element k is drawn as number i << 40 | k of (seed, stream). False: out
+ * of memory. */
+bool init_param(const Param *all, int i, int hidden, uint64_t seed, uint64_t stream,
+                float *w);

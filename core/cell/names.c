@@ -91,7 +91,8 @@ int names_add(Parser *p, const char *name, SymbolKind kind, size_t at)
         cell->symbol_room = room;
     }
     Symbol *const s = &cell->symbol[cell->symbols];
-    *s = (Symbol){.kind = kind, .at = at, .start = -1, .init_const = -1, .root = -1};
+    *s = (Symbol){.kind = kind, .at = at, .start = -1, .root = -1};
+    s->a_const = s->b_const = s->like = -1;
     memcpy(s->name, name, strlen(name));
     return cell->symbols++;
 }

@@ -4,9 +4,11 @@
  * points at the first place that is wrong; what may be said below (outputs, starts of
  * states) is looked up at the end. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "init.h"
 #include "nearest.h"
 #include "parse_parts.h"
 
@@ -167,6 +169,7 @@ static bool parse_state(Parser *p)
 // clang-format off
 static const struct { const char *name; InitKind init; int numbers, axes; } inits[] = {
     {"uniform",    INIT_UNIFORM,    0, 0},
+    {"uniform",    INIT_BETWEEN,    2, 0},
     {"glorot",     INIT_GLOROT,     0, 2},
     {"orthogonal", INIT_ORTHOGONAL, 0, 2},
     {"identity",   INIT_IDENTITY,   0, 2},
@@ -188,78 +191,136 @@ static bool fail_init(Parser *p, const Token *t)
                       nearest_hint(t->name, names, text));
 }
 
-static bool parse_init_numbers(Parser *p, const Token *t, int want, Symbol *to)
+/* A number, or a const that gives it. */
+static bool parse_init_number(Parser *p, double *value, int *from)
 {
-    double number[2] = {0};
-    int count = 0;
-    if (token_accept(p, '(')) {
-        do {
-            double value = 0;
-            if (!parse_number(p, &value)) return false;
-            if (count < 2) number[count] = value;
-            count++;
-        } while (token_accept(p, ','));
-        if (!token_accept(p, ')')) return token_expected(p, "',' or ')'");
+    *from = -1;
+    if (p->token.kind != TOKEN_NAME) {
+        if (p->token.kind == TOKEN_NUMBER || p->token.kind == '-')
+            return parse_number(p, value);
+        return token_expected(p, "a number or a const");
     }
-    if (count != want)
-        return token_fail(p, t->at, "%s takes %d number%s, %d %s given", t->name, want,
-                          want == 1 ? "" : "s", count, count == 1 ? "is" : "are");
-    to->a = number[0];
-    to->b = number[1];
+    const int symbol = names_find(p->cell, p->token.name);
+    if (symbol < 0) return names_unknown(p, &p->token, 1u << SYMBOL_CONST);
+    if (p->cell->symbol[symbol].kind != SYMBOL_CONST)
+        return token_expected(p, "a number or a const");
+    *value = p->cell->symbol[symbol].value;
+    *from = symbol;
+    token_next(p);
     return true;
 }
 
-static bool parse_init_name(Parser *p, Symbol *to)
+/* What is in brackets after an initialiser's name; *count: how many there are. */
+static bool parse_init_numbers(Parser *p, int *count, Symbol *to)
+{
+    *count = 0;
+    if (!token_accept(p, '(')) return true;
+    do {
+        double value = 0;
+        int from = -1;
+        if (!parse_init_number(p, &value, &from)) return false;
+        if (*count == 0) to->a = value, to->a_const = from;
+        if (*count == 1) to->b = value, to->b_const = from;
+        ++*count;
+    } while (token_accept(p, ','));
+    return token_accept(p, ')') || token_expected(p, "',' or ')'");
+}
+
+static bool fail_count(Parser *p, const Token *t, int i, int count)
+{
+    const int want = inits[i].numbers;
+    const bool two = i + 1 < INITS && strcmp(inits[i + 1].name, t->name) == 0;
+    char other[32] = "";
+    if (two) snprintf(other, sizeof other, " or %d", inits[i + 1].numbers);
+    return token_fail(p, t->at, "%s takes %d%s number%s, %d %s given", t->name, want,
+                      other, want == 1 ? "" : "s", count, count == 1 ? "is" : "are");
+}
+
+static int init_find(const char *name)
+{
+    int i = 0;
+    while (i < INITS && strcmp(inits[i].name, name) != 0) i++;
+    return i;
+}
+
+/* The name is read, that of inits[i]. */
+static bool parse_init_call(Parser *p, const Token *t, int i, Symbol *to)
+{
+    int count, fits = i;
+    if (to->axes < inits[i].axes)
+        return token_fail(p, t->at, "%s needs a shape of at least %d ax%s", t->name,
+                          inits[i].axes, inits[i].axes == 1 ? "is" : "es");
+    if (!parse_init_numbers(p, &count, to)) return false;
+    while (fits < INITS && !strcmp(inits[fits].name, t->name) &&
+           inits[fits].numbers != count)
+        fits++;
+    if (fits == INITS || strcmp(inits[fits].name, t->name) != 0)
+        return fail_count(p, t, i, count);
+    to->init = inits[fits].init;
+    const char *const fault = init_fault(to->init, to->a);
+    return !fault || token_fail(p, t->at, "%s", fault);
+}
+
+/* A const, an initialiser, or a parameter above symbol `first`. */
+static bool parse_init_name(Parser *p, int first, Symbol *to)
 {
     const Token t = p->token;
-    const int symbol = names_find(p->cell, t.name);
+    const int symbol = names_find(p->cell, t.name), i = init_find(t.name);
+    const SymbolKind kind = symbol < 0 ? SYMBOL_INPUT : p->cell->symbol[symbol].kind;
     token_next(p);
-    if (symbol >= 0 && p->cell->symbol[symbol].kind == SYMBOL_CONST) {
+    if (kind == SYMBOL_CONST) {
         p->cell->symbol[symbol].used = true;
         to->init = INIT_CONSTANT;
-        to->init_const = symbol;
+        to->a = p->cell->symbol[symbol].value;
+        to->a_const = symbol;
         return true;
     }
-    int i = 0;
-    while (i < INITS && strcmp(inits[i].name, t.name) != 0) i++;
-    if (i == INITS) return fail_init(p, &t);
-    if (to->axes < inits[i].axes)
-        return token_fail(p, t.at, "%s needs a shape of at least %d ax%s", t.name,
-                          inits[i].axes, inits[i].axes == 1 ? "is" : "es");
-    to->init = inits[i].init;
-    if (!parse_init_numbers(p, &t, inits[i].numbers, to)) return false;
-    if (to->init == INIT_CHRONO && to->a < 2)
-        return token_fail(p, t.at, "chrono takes a length of at least 2");
-    if (to->init == INIT_NORMAL && to->a < 0)
-        return token_fail(p, t.at, "normal takes a standard deviation of at least 0");
+    if (i < INITS && to->negated)
+        return token_fail(p, t.at, "a minus is for a number, a const or a parameter");
+    if (i < INITS) return parse_init_call(p, &t, i, to);
+    if (kind != SYMBOL_PARAM) return fail_init(p, &t);
+    if (symbol >= first)
+        return token_fail(p, t.at, "'%s' is declared here: it cannot begin as itself",
+                          t.name);
+    to->init = INIT_LIKE;
+    to->a = 1;
+    to->like = symbol;
     return true;
+}
+
+static bool parse_init(Parser *p, int first, Symbol *to)
+{
+    to->negated = token_accept(p, '-');
+    if (p->token.kind == TOKEN_NAME) return parse_init_name(p, first, to);
+    to->init = INIT_CONSTANT;
+    if (p->token.kind != TOKEN_NUMBER)
+        return token_expected(p, to->negated ? "a number or a name"
+                                             : "a number or an initialiser");
+    return parse_number(p, &to->a);
 }
 
 static bool parse_param(Parser *p, ParamKind kind)
 {
     int first;
     Symbol like = {.init = kind == PARAM_WEIGHT ? INIT_UNIFORM : INIT_CONSTANT,
-                   .init_const = -1};
+                   .a_const = -1,
+                   .b_const = -1,
+                   .like = -1};
     if (!declare_names(p, SYMBOL_PARAM, &first)) return false;
     if (!parse_shape(p, like.dim, &like.axes)) return false;
     if (like.axes == 0 && kind == PARAM_WEIGHT)
         return token_expected(p, "the weight's shape, as in [hidden][input]");
     if (like.axes == 0 && kind == PARAM_BIAS) like.dim[0] = dim_hidden, like.axes = 1;
-    if (token_accept(p, '=')) {
-        if (p->token.kind == TOKEN_NAME) {
-            if (!parse_init_name(p, &like)) return false;
-        } else if (p->token.kind == TOKEN_NUMBER || p->token.kind == '-') {
-            like.init = INIT_CONSTANT;
-            if (!parse_number(p, &like.a)) return false;
-        } else
-            return token_expected(p, "a number or an initialiser");
-    }
+    if (token_accept(p, '=') && !parse_init(p, first, &like)) return false;
     copy_shape(p, first, like.dim, like.axes);
     for (int i = first; i < p->cell->symbols; i++) {
         Symbol *const s = &p->cell->symbol[i];
         s->param = kind;
         s->init = like.init;
-        s->init_const = like.init_const;
+        s->a_const = like.a_const;
+        s->b_const = like.b_const;
+        s->like = like.like;
+        s->negated = like.negated;
         s->a = like.a;
         s->b = like.b;
     }

@@ -40,7 +40,7 @@ bool step_initialise(const Step *step, uint64_t seed, uint64_t stream, float *pa
 {
     const Program *const p = step->program;
     for (int i = 0; i < p->params; i++)
-        if (!init_param(&p->param[i], p->hidden, seed, stream, (uint64_t)i << 40,
+        if (!init_param(p->param, i, p->hidden, seed, stream,
                         params + p->param_offset[i]))
             return false;
     return true;

@@ -49,7 +49,9 @@ typedef struct Symbol {
     ParamKind param;
     InitKind init;
     double a, b;
-    int init_const; /* a const that gives a; -1: none */
+    int a_const, b_const; /* consts that give a and b; -1: none */
+    int like;             /* PARAM: a parameter above that it begins as; -1: none */
+    bool negated;         /* with a const or a parameter: its negative */
 
     int first,
         root; /* STATE, ASSIGNED: its equation is expr[first .. root]; -1: none */
