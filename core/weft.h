@@ -188,6 +188,8 @@ typedef struct WeftNet WeftNet; /* parameters, optimiser state, carried states, 
 WEFT_API bool weft_net_open(WeftTeam *team, const WeftModel *model, uint64_t seed,
                             WeftNet **net, WeftError *err);
 WEFT_API void weft_net_close(WeftNet *net);
+/* What weft_net_parameters would say of a net of this model, which is not made. */
+WEFT_API bool weft_model_parameters(const WeftModel *model, size_t *count, WeftError *err);
 WEFT_API size_t weft_net_parameters(const WeftNet *net); /* numbers that are trained, in all */
 WEFT_API const WeftModel *weft_net_model(const WeftNet *net);
 

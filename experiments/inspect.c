@@ -30,10 +30,10 @@ static bool set(void *cell, const char *name, double value, WeftError *err)
     return weft_cell_set(cell, name, value, err);
 }
 
-static bool cell_open(const char *name, const Sizes *sizes, WeftCell **cell,
-                      WeftError *err)
+static bool sized_open(const char *name, const Sizes *sizes, WeftCell **cell,
+                       WeftError *err)
 {
-    if (!weft_cell_open(name, cell, err)) return false;
+    if (!cell_open(name, cell, err)) return false;
     if (pairs_each(sizes->set, set, *cell, err)) return true;
     weft_cell_close(*cell);
     return false;
@@ -50,7 +50,7 @@ static Status cells_run(const Verb *verb, int argc, char **argv, WeftError *err)
     if (!call.words) return DONE;
     WeftCell *cell;
     if (!cell_name_good(call.word[0], err)) return BAD_CALL;
-    if (!cell_open(call.word[0], &sizes, &cell, err)) return FAILED;
+    if (!sized_open(call.word[0], &sizes, &cell, err)) return FAILED;
     const bool good = weft_cell_describe(cell, sizes.input, sizes.hidden, stdout, err);
     weft_cell_close(cell);
     return good ? DONE : FAILED;
@@ -65,7 +65,7 @@ static Status check_run(const Verb *verb, int argc, char **argv, WeftError *err)
     if (!verb_call(verb, groups, argc, argv, &call, err)) return call.status;
     WeftCell *cell;
     if (!cell_name_good(call.word[0], err)) return BAD_CALL;
-    if (!cell_open(call.word[0], &sizes, &cell, err)) return FAILED;
+    if (!sized_open(call.word[0], &sizes, &cell, err)) return FAILED;
     const bool good =
         weft_cell_check(cell, sizes.input, sizes.hidden, sizes.seed, stdout, err);
     weft_cell_close(cell);

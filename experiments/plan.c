@@ -41,8 +41,7 @@ static int steps_of(const Options *o, const Settings *s)
     return update < LENGTH_MAX ? (int)update : LENGTH_MAX;
 }
 
-static bool plan_net(const Options *o, const Settings *s, WeftTeam *team,
-                     WeftError *err)
+static bool plan_net(const Options *o, Settings *s, WeftTeam *team, WeftError *err)
 {
     const WeftModel shape = {.input = o->symbols ? WEFT_SYMBOLS : WEFT_DENSE,
                              .inputs = o->inputs,
@@ -57,7 +56,9 @@ static bool plan_net(const Options *o, const Settings *s, WeftTeam *team,
                            .rates = o->rates,
                            .table = o->table};
     WeftNet *net;
-    if (!share_apply(&o->share, team, err) || !settings_net(s, team, &shape, &net, err))
+    size_t count;
+    if (!share_apply(&o->share, team, err) || !settings_solve(s, &shape, &count, err) ||
+        !settings_net(s, team, &shape, &net, err))
         return false;
     const bool planned = weft_net_plan(net, &plan, stdout, err);
     weft_net_close(net);

@@ -41,7 +41,7 @@ typedef struct Point {
     Campaign *campaign;
     const Trial *trial;
     Settings settings;
-    char cell[256];
+    char cell[CELL_NAME_SIZE];
     int length, threads;
     bool finished; /* before this run */
     uint64_t done; /* updates */
@@ -162,13 +162,13 @@ static WeftModel trial_shape(const Trial *trial)
 /* All that decides the rows of a point, and of a text's baselines. */
 static bool point_digest(Point *point, WeftError *err)
 {
-    char text[SETTINGS_TEXT];
+    char text[SETTINGS_TEXT], base[CELL_NAME_SIZE];
     uint64_t cell_bits = 0;
     settings_write(&point->settings, text);
     append(text, sizeof text, "length=%d\nfile=%016" PRIx64 "\n", point->length,
            point->trial->file_bits);
-    if (strchr(point->cell, '/') || strstr(point->cell, ".cell"))
-        if (!file_digest(point->cell, &cell_bits, err)) return false;
+    if (cell_name_base(point->cell, base) && !file_digest(base, &cell_bits, err))
+        return false;
     append(text, sizeof text, "equations=%016" PRIx64 "\n", cell_bits);
     snprintf(point->digest, sizeof point->digest, "%016" PRIx64,
              fnv(FNV_START, text, strlen(text)));
@@ -201,14 +201,12 @@ static bool point_try(Point *point, WeftTeam *team, WeftError *err)
 }
 
 static bool point_open(Point *point, Campaign *campaign, const Trial *trial,
-                       const char *cell, int length, uint64_t seed, WeftTeam *team,
-                       WeftError *err)
+                       const Settings *settings, int length, uint64_t seed,
+                       WeftTeam *team, WeftError *err)
 {
-    *point = (Point){.campaign = campaign,
-                     .trial = trial,
-                     .settings = trial->settings,
-                     .length = length};
-    snprintf(point->cell, sizeof point->cell, "%s", cell);
+    *point = (Point){
+        .campaign = campaign, .trial = trial, .settings = *settings, .length = length};
+    snprintf(point->cell, sizeof point->cell, "%s", settings->cell);
     point->settings.cell = point->cell;
     point->settings.seed = seed;
     if (!trial->experiment->task.draw) point->settings.chunk = length;
@@ -224,18 +222,34 @@ static int cells_count(const char *cells)
     return count;
 }
 
+/* The width of one cell's layers, where --parameters is to find it. */
+static bool trial_solve(const Trial *trial, Settings *settings, WeftError *err)
+{
+    const WeftModel shape = trial_shape(trial);
+    size_t count;
+    if (!settings_solve(settings, &shape, &count, err)) return false;
+    if (settings->parameters)
+        progress_line("%s %s: hidden %d, %zu parameters", trial->experiment->name,
+                      settings->cell, settings->hidden, count);
+    return true;
+}
+
 static bool trial_points(Campaign *campaign, const Trial *trial, WeftTeam *team,
                          WeftError *err)
 {
-    char cell[256];
+    char cell[CELL_NAME_SIZE];
     const Grid *grid = &trial->grid;
-    for (const char *rest = grid->cells; list_next(&rest, cell, sizeof cell);)
+    for (const char *rest = grid->cells; list_next(&rest, cell, sizeof cell);) {
+        Settings settings = trial->settings;
+        settings.cell = cell;
+        if (!trial_solve(trial, &settings, err)) return false;
         for (int l = 0; l < grid->lengths.count; l++)
             for (int s = 0; s < grid->seeds.count; s++)
                 if (!point_open(&campaign->point[campaign->points++], campaign, trial,
-                                cell, (int)grid->lengths.item[l], grid->seeds.item[s],
-                                team, err))
+                                &settings, (int)grid->lengths.item[l],
+                                grid->seeds.item[s], team, err))
                     return false;
+    }
     return true;
 }
 

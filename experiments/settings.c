@@ -1,19 +1,82 @@
 /* settings.c: see settings.h. */
 #include "settings.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LAYERS_MAX 32
+#define HIDDEN_MAX 1000000
 
-/* A built-in cell, or what weft_cell_open takes for a file. */
-bool cell_name_good(const char *name, WeftError *err)
+/* ---- cells ---- */
+
+/* As weft_cell_open has it. */
+static bool is_file(const char *name)
+{
+    const char *end = strrchr(name, '.');
+    return strchr(name, '/') || (end && !strcmp(end, ".cell"));
+}
+
+/* Of "lstm:forget=0:c=1" the length of "lstm". */
+static size_t base_length(const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = length; i-- > 0;) {
+        if (name[i] != ':') continue;
+        const char *equals = memchr(name + i, '=', length - i);
+        if (!equals || is_file(name + i)) return length;
+        length = i;
+    }
+    return length;
+}
+
+bool cell_name_base(const char *name, char base[CELL_NAME_SIZE])
+{
+    snprintf(base, CELL_NAME_SIZE, "%.*s", (int)base_length(name), name);
+    return is_file(base);
+}
+
+static bool set_one(void *cell, const char *name, double value, WeftError *err)
+{
+    return weft_cell_set(cell, name, value, err);
+}
+
+/* What follows the base, as the list that pairs_each takes. */
+static bool cell_set_named(WeftCell *cell, const char *name, WeftError *err)
+{
+    static const Option option = {.name = "cell"};
+    char list[CELL_NAME_SIZE], pairs[PAIRS_SIZE] = "";
+    const char *tail = name + base_length(name);
+    if (!*tail) return true;
+    snprintf(list, sizeof list, "%s", tail + 1);
+    for (char *colon = list; (colon = strchr(colon, ':'));) *colon = ',';
+    return option_pairs.read(&option, list, pairs, err) &&
+           pairs_each(pairs, set_one, cell, err);
+}
+
+bool cell_open(const char *name, WeftCell **cell, WeftError *err)
+{
+    char base[CELL_NAME_SIZE];
+    cell_name_base(name, base);
+    if (!weft_cell_open(base, cell, err)) return false;
+    if (cell_set_named(*cell, name, err)) return true;
+    weft_cell_close(*cell);
+    return false;
+}
+
+/* A built-in cell that has what the name sets, or a file, which is not opened yet. */
+bool cell_name_good(const char *whole, WeftError *err)
 {
     const char *names[256] = {NULL};
-    const char *end = strrchr(name, '.');
-    if (strchr(name, '/') || (end && !strcmp(end, ".cell"))) return true;
+    char name[CELL_NAME_SIZE];
+    WeftCell *cell;
+    if (cell_name_base(whole, name)) return true;
     for (int i = 0; i < 255 && (names[i] = weft_cell_name(i)); i++)
-        if (!strcmp(names[i], name)) return true;
+        if (!strcmp(names[i], name)) {
+            if (!cell_open(whole, &cell, err)) return false;
+            weft_cell_close(cell);
+            return true;
+        }
     const char *near = weft_nearest(name, names);
     return near ? fail(err, "no cell \"%s\": did you mean %s?", name, near)
                 : fail(err,
@@ -62,7 +125,7 @@ static bool layer_parse(char *item, int *width, WeftError *err)
     static const Option option = {.name = "layers", .min = 1, .max = 1e6};
     char *colon = strrchr(item, ':');
     *width = 0;
-    if (!colon) return true;
+    if (!colon || strchr(colon, '=')) return true;
     *colon = 0;
     return option_int.read(&option, colon + 1, width, err);
 }
@@ -96,6 +159,23 @@ static bool layers_read(const Option *option, const char *text, void *field,
 
 static const OptionKind option_layers = {layers_read, cells_write};
 
+/* Notes that it was told, for --parameters would be against it. */
+static bool hidden_read(const Option *option, const char *text, void *field,
+                        WeftError *err)
+{
+    Settings *settings = (Settings *)(void *)((char *)field - option->field);
+    settings->hidden_told = true;
+    return option_int.read(option, text, field, err);
+}
+
+static void hidden_write(const Option *option, const void *field, char *text,
+                         size_t size)
+{
+    option_int.write(option, field, text, size);
+}
+
+static const OptionKind option_hidden = {hidden_read, hidden_write};
+
 static const char *const optimizers[] = {"sgd", "rmsprop", "adam", "adamw", NULL};
 static const char *const schedules[] = {"constant", "step", "cosine", NULL};
 
@@ -103,12 +183,13 @@ static const char *const schedules[] = {"constant", "step", "cosine", NULL};
 
 // clang-format off
 const Option point_options[] = {
-    {"cell", "NAME", "a built-in cell (weft cells), or a file with equations", &option_cells, FIELD(cell), 0, 1, NULL},
+    {"cell", "NAME", "a built-in cell (weft cells), or a file; lstm:forget=0 sets a const of it", &option_cells, FIELD(cell), 0, 1, NULL},
     {"seed", "N", "of parameters, data and dropout", &option_count, FIELD(seed), 0, 9e18, NULL},
     {0},
 };
 const Option settings_options[] = {
-    {"hidden", "N", "hidden units of a layer", &option_int, FIELD(hidden), 1, 1e6, NULL},
+    {"hidden", "N", "hidden units of a layer", &option_hidden, FIELD(hidden), 1, HIDDEN_MAX, NULL},
+    {"parameters", "N", "instead of --hidden: the most hidden units whose net has at most so many parameters", &option_count, FIELD(parameters), 0, 0, NULL},
     {"layers", "N|LIST", "how many layers, or each: lstm:128,gru:64", &option_layers, FIELD(layers), 0, 0, NULL},
     {"both", NULL, "every layer runs forward and backward in time", &option_switch, FIELD(both), 0, 0, NULL},
     {"embedding", "N", "width of a trained vector for each symbol; 0: one-hot", &option_int, FIELD(embedding), 0, 1e6, NULL},
@@ -151,9 +232,35 @@ bool settings_parse(Settings *settings, char *text, WeftError *err)
     return options_parse(groups, text, err);
 }
 
+/* A layer is left whose width --parameters may choose. */
+static bool has_open_layer(const Settings *settings)
+{
+    char item[256];
+    if (layers_are_counted(settings->layers)) return true;
+    for (const char *rest = settings->layers; list_next(&rest, item, sizeof item);) {
+        const char *colon = strrchr(item, ':');
+        if (!colon || strchr(colon, '=')) return true;
+    }
+    return false;
+}
+
+static bool parameters_good(const Settings *settings, WeftError *err)
+{
+    if (!settings->parameters) return true;
+    if (settings->hidden_told)
+        return fail(err,
+                    "--hidden %d with --parameters %" PRIu64 ": expected one of them",
+                    settings->hidden, settings->parameters);
+    return has_open_layer(settings) ||
+           fail(err,
+                "--parameters %" PRIu64 ": each layer of --layers %s has its width",
+                settings->parameters, settings->layers);
+}
+
 bool settings_good(const Settings *settings, bool text, WeftError *err)
 {
     const int back = settings->back, chunk = settings->chunk;
+    if (!parameters_good(settings, err)) return false;
     if (settings->stale && !text)
         return fail(err, "--stale: expected a text, whose batches come again");
     if (settings->stale && back)
@@ -182,6 +289,7 @@ typedef struct Layers {
     int count;
     WeftLayer layer[LAYERS_MAX];
     WeftCell *cell[LAYERS_MAX];
+    char name[LAYERS_MAX][CELL_NAME_SIZE]; /* of the cells */
 } Layers;
 
 static void layers_close(Layers *layers)
@@ -193,7 +301,8 @@ static bool layers_add(Layers *layers, const Settings *settings, const char *cel
                        int hidden, WeftError *err)
 {
     const int i = layers->count;
-    if (!weft_cell_open(cell, &layers->cell[i], err)) return false;
+    if (!cell_open(cell, &layers->cell[i], err)) return false;
+    snprintf(layers->name[i], CELL_NAME_SIZE, "%s", cell);
     layers->layer[i] = (WeftLayer){.cell = layers->cell[i],
                                    .hidden = hidden,
                                    .both = settings->both,
@@ -232,23 +341,110 @@ static bool set_any(void *to, const char *name, double value, WeftError *err)
     return known;
 }
 
+/* What a cell's name sets is over --set, which is of all. */
+static bool layers_set(Layers *layers, const Settings *settings, WeftError *err)
+{
+    if (!pairs_each(settings->set, set_any, layers, err)) return false;
+    for (int i = 0; i < layers->count; i++)
+        if (!cell_set_named(layers->cell[i], layers->name[i], err)) return false;
+    return true;
+}
+
+/* The model for data of this shape, in *model and *layers, which are to be closed
+ * even then. */
+static bool layers_model(Layers *layers, const Settings *settings,
+                         const WeftModel *shape, WeftModel *model, WeftError *err)
+{
+    *layers = (Layers){0};
+    *model = *shape;
+    if (!layers_fill(layers, settings, err) || !layers_set(layers, settings, err))
+        return false;
+    model->layers = layers->layer;
+    model->layer_count = layers->count;
+    model->drop = (float)settings->dropout;
+    if (model->input == WEFT_SYMBOLS && settings->embedding) {
+        model->input = WEFT_EMBEDDING;
+        model->embedding = settings->embedding;
+    }
+    return true;
+}
+
 bool settings_net(const Settings *settings, WeftTeam *team, const WeftModel *shape,
                   WeftNet **net, WeftError *err)
 {
-    Layers layers = {0};
-    WeftModel model = *shape;
-    bool good = layers_fill(&layers, settings, err) &&
-                pairs_each(settings->set, set_any, &layers, err);
-    model.layers = layers.layer;
-    model.layer_count = layers.count;
-    model.drop = (float)settings->dropout;
-    if (model.input == WEFT_SYMBOLS && settings->embedding) {
-        model.input = WEFT_EMBEDDING;
-        model.embedding = settings->embedding;
-    }
-    good = good && weft_net_open(team, &model, settings->seed, net, err);
+    Layers layers;
+    WeftModel model;
+    const bool good = layers_model(&layers, settings, shape, &model, err) &&
+                      weft_net_open(team, &model, settings->seed, net, err);
     layers_close(&layers);
     return good;
+}
+
+/* ---- --parameters ---- */
+
+static bool count_at(Settings settings, const WeftModel *shape, int hidden,
+                     size_t *count, WeftError *err)
+{
+    Layers layers;
+    WeftModel model;
+    settings.hidden = hidden;
+    const bool good = layers_model(&layers, &settings, shape, &model, err) &&
+                      weft_model_parameters(&model, count, err);
+    layers_close(&layers);
+    return good;
+}
+
+/* The least hidden that the cells can be built with: their heads in common. Its multiples
+ * are the others. */
+static bool hidden_unit(const Settings *settings, const WeftModel *shape, int *unit,
+                        size_t *count, WeftError *err)
+{
+    WeftError later;
+    if (count_at(*settings, shape, *unit = 1, count, err)) return true;
+    while (++*unit <= 1024)
+        if (count_at(*settings, shape, *unit, count, &later)) return true;
+    return false;
+}
+
+/* Halves what is between `low`, which fits, and `high`, which does not, in units. */
+static bool hidden_between(Settings *settings, const WeftModel *shape, int unit,
+                           int low, int high, size_t *count, WeftError *err)
+{
+    while (high - low > 1) {
+        const int middle = low + (high - low) / 2;
+        size_t parameters;
+        if (!count_at(*settings, shape, middle * unit, &parameters, err)) return false;
+        const bool fits = parameters <= settings->parameters;
+        *(fits ? &low : &high) = middle;
+        if (fits) *count = parameters;
+    }
+    settings->hidden = low * unit;
+    return true;
+}
+
+bool settings_solve(Settings *settings, const WeftModel *shape, size_t *count,
+                    WeftError *err)
+{
+    const uint64_t most = settings->parameters;
+    int unit, high = 1;
+    size_t parameters;
+    if (!most) return true;
+    if (!hidden_unit(settings, shape, &unit, &parameters, err)) return false;
+    if (parameters > most)
+        return fail(err,
+                    "--parameters %" PRIu64 ": %s has %zu with --hidden %d, which "
+                    "is the least",
+                    most, settings->cell, parameters, unit);
+    while (parameters <= most) {
+        *count = parameters;
+        high *= 2;
+        if (high > HIDDEN_MAX / unit)
+            return fail(err,
+                        "--parameters %" PRIu64 ": %s has only %zu with --hidden %d",
+                        most, settings->cell, parameters, high / 2 * unit);
+        if (!count_at(*settings, shape, high * unit, &parameters, err)) return false;
+    }
+    return hidden_between(settings, shape, unit, high / 2, high, count, err);
 }
 
 WeftTrain settings_train(const Settings *settings, uint64_t updates)

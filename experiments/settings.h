@@ -9,6 +9,9 @@ typedef struct Settings {
     const char *cell;   /* a name or a file */
     const char *layers; /* "2", or "lstm:128,gru:64" */
     int hidden;
+    bool hidden_told; /* by --hidden */
+    uint64_t
+        parameters; /* at most, of the net: settings_solve finds hidden; 0: as told */
     bool both;
     int embedding; /* 0: symbols enter as one-hot vectors */
     double dropout;
@@ -34,6 +37,11 @@ extern const Option settings_options[]; /* all else */
  * ones, or files, which are not opened yet. */
 extern const OptionKind option_cells;
 bool cell_name_good(const char *name, WeftError *err);
+/* A cell by name or file, with what the name sets: "lstm:forget=0". */
+bool cell_open(const char *name, WeftCell **cell, WeftError *err);
+/* The name without what it sets, and whether that is a file's. */
+#define CELL_NAME_SIZE 256
+bool cell_name_base(const char *name, char base[CELL_NAME_SIZE]);
 
 #define SETTINGS_TEXT 4096 /* bytes that hold all settings as text */
 void settings_write(const Settings *settings, char text[SETTINGS_TEXT]);
@@ -49,6 +57,11 @@ void settings_difference(const Settings *from, const Settings *to,
 /* Part of every declaration of settings: what hardly anybody changes. */
 #define SETTINGS_COMMON                                                                \
     .layers = "1", .factor = 0.1, .clip = 1, .optimizer = WEFT_ADAM, .reset = 20
+
+/* With `parameters`: hidden becomes the largest whose net for data of this shape has no
+ * more, *count. */
+bool settings_solve(Settings *settings, const WeftModel *shape, size_t *count,
+                    WeftError *err);
 
 /* A net for data of this shape; its layers and dropout are the settings'. */
 bool settings_net(const Settings *settings, WeftTeam *team, const WeftModel *shape,

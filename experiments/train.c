@@ -240,6 +240,9 @@ static Status run_net(Run *run, WeftTeam *team, WeftError *err)
         return FAILED;
     if (*weft_team_note(team))
         progress_line("%d threads: %s", weft_team_threads(team), weft_team_note(team));
+    if (job->settings.parameters)
+        progress_line("hidden %d: the most units with at most %" PRIu64 " parameters",
+                      job->settings.hidden, job->settings.parameters);
     progress_line("net: %zu parameters, %d threads, %s", weft_net_parameters(run->net),
                   weft_team_threads(team), weft_isa());
     if (run->data.baselines && !run->data.baselines(&run->data, err)) return FAILED;
@@ -252,14 +255,16 @@ static Status run_net(Run *run, WeftTeam *team, WeftError *err)
     return finish(run, weft_team_threads(team), err);
 }
 
-static Status run_fresh(const Job *job, WeftTeam *team, WeftError *err)
+static Status run_fresh(Job *job, WeftTeam *team, WeftError *err)
 {
     Run run = {.job = job};
     if (!data_open(job->kind, job->name, &job->data_options, &job->settings, NULL,
                    &run.data, err))
         return FAILED;
     Status status = FAILED;
-    if (settings_net(&job->settings, team, &run.data.shape, &run.net, err)) {
+    size_t count;
+    if (settings_solve(&job->settings, &run.data.shape, &count, err) &&
+        settings_net(&job->settings, team, &run.data.shape, &run.net, err)) {
         status = run_net(&run, team, err);
         weft_net_close(run.net);
     }

@@ -125,6 +125,7 @@ Test(command, help_lists_every_option)
                                           "save",
                                           "resume",
                                           "embedding",
+                                          "parameters",
                                           "set",
                                           "bytes",
                                           "shares",
@@ -201,6 +202,17 @@ Test(command, bad_calls_return_2_and_name_the_nearest)
     expect_call(2, "0..4", "weft run adding --seed 4..0");
     expect_call(2, "1 is there twice", "weft run adding --seed 0..2,1");
     expect_call(2, "gru is there twice", "weft run adding --cell gru,rnn,gru");
+    expect_call(2, "--hidden 64 with --parameters 900: expected one",
+                "weft run adding --parameters 900 --hidden 64");
+    expect_call(2, "expected one of them", "weft train x --hidden 9 --parameters 900");
+    expect_call(2, "each layer of --layers lstm:8 has its width",
+                "weft train x --parameters 900 --layers lstm:8");
+    expect_call(2, "expected a whole number", "weft train x --parameters some");
+    expect_call(2, "did you mean 'forget'?", "weft train x --cell lstm:froget=0");
+    expect_call(2, "expected name=number", "weft train x --cell lstm:forget=no");
+    expect_call(2, "expected name=number", "weft train x --cell lstm:=");
+    expect_call(2, "did you mean lstm?", "weft train x --cell lstn:forget=0");
+    expect_call(2, "'forget' is no size or const", "weft cells gru:forget=0");
     expect_call(2, "did you mean adding?", "weft report addin");
     expect_call(2, "0..4", "weft run adding --seed 0..9999999999");
 }
@@ -452,6 +464,78 @@ Test(command, cell_of_ones_own_is_checked_and_trained)
 }
 
 /* ---- experiments ---- */
+
+#define ONE_STEP "weft train adding --length 3 --steps 1"
+
+/* LSTM of two inputs and one output, H units: 4 (2 H + H H + H) + H + 1 numbers. */
+Test(command, parameters_gives_the_largest_hidden_that_fits)
+{
+    static const int hidden[] = {2, 3, 9, 69};
+    for (int i = 0; i < 4; i++) {
+        const int H = hidden[i], all = 4 * (2 * H + H * H + H) + H + 1;
+        char says[64];
+        snprintf(says, sizeof says, "hidden %d: the most units", H);
+        expect_call(0, says, ONE_STEP " --parameters %d", all);
+        snprintf(says, sizeof says, "net: %d parameters", all);
+        cr_expect(strstr(out, says), "%s", out);
+        snprintf(says, sizeof says, "hidden %d: the most units", H - 1);
+        expect_call(0, says, ONE_STEP " --parameters %d", all - 1);
+    }
+    expect_call(0, "hidden 1: the most units", ONE_STEP " --parameters 18");
+    expect_call(1, "lstm has 18 with --hidden 1, which is the least",
+                ONE_STEP " --parameters 17");
+}
+
+Test(command, parameters_keeps_heads_whole_and_leaves_layers_their_width)
+{
+    expect_call(0, "hidden 4: the most", ONE_STEP " --cell slstm --parameters 100");
+    expect_call(1, "slstm has 69 with --hidden 4",
+                ONE_STEP " --cell slstm --parameters 68");
+    /* lstm:3 has 72; the head of two units 3; two units of gru: 3 (6 + 4 + 2) + 2 */
+    expect_call(0, "hidden 2: the most",
+                ONE_STEP " --layers lstm:3,gru --parameters 113");
+    cr_expect(strstr(out, "net: 113 parameters"), "%s", out);
+    expect_call(0, "hidden 1: the most",
+                ONE_STEP " --layers lstm:3,gru --parameters 112");
+}
+
+Test(command, parameters_too_many_for_a_cell_are_told)
+{
+    static const char cell[] = "state h [2]\nweight W [2][input]\nh' = W x + h\n";
+    write_file("fixed.cell", cell, strlen(cell));
+    expect_call(1, "has only 7 with --hidden",
+                ONE_STEP " --cell fixed.cell --parameters 8");
+}
+
+Test(command, solved_hidden_is_saved_and_resumed)
+{
+    expect_call(0, "hidden 9", ONE_STEP " --parameters 450 --save m.weft");
+    expect_call(0, "hidden 9", "weft train --resume m.weft --steps 2");
+    expect_call(0, "hidden 9", "weft train --resume m.weft --steps 2 --parameters 450");
+    expect_call(2, "not --parameters '451'",
+                "weft train --resume m.weft --steps 2 --parameters 451");
+    expect_call(0, "hidden=9", "strings -a m.weft | grep -o 'hidden=9'");
+}
+
+/* A grid compares a cell with itself, and cells of about one size. */
+Test(command, grid_has_cells_with_settings_and_equal_parameters)
+{
+    expect_call(0, "adding lstm:forget=0: hidden 9, 442 parameters",
+                "weft run adding --cell lstm,lstm:forget=0,lstm_chrono:T=8,gru "
+                "--length 5 --seed 1 --steps 1 --parameters 450 --out rows");
+    cr_expect(strstr(out, "adding gru: hidden 10, 411 parameters"), "%s", out);
+    expect_call(0, "gru lstm lstm:forget=0 lstm_chrono:T=8 .",
+                "echo $(tail -n +2 rows/adding.tsv | cut -f 2 | LC_ALL=C sort) .");
+    expect_call(0, "4", "tail -n +2 rows/adding.tsv | cut -f 8 | sort -u | wc -l");
+    shell(ONE_STEP " --cell lstm:forget=0 --set forget=5");
+    const char *const named = digest();
+    shell(ONE_STEP " --set forget=0");
+    cr_expect_str_eq(digest(), named, "a name's own is over --set");
+    shell(ONE_STEP " --layers lstm:forget=0:64");
+    cr_expect_str_eq(digest(), named);
+    shell(ONE_STEP);
+    cr_expect_str_neq(digest(), named);
+}
 
 #define GRID                                                                           \
     "weft run adding --cell rnn,gru --length 5,8 --seed 0..1 --hidden 8 --steps 60 "   \

@@ -38,6 +38,22 @@ Test(misuse, of_teams_and_cells_is_an_error)
     weft_team_close(team);
 }
 
+Test(misuse, of_models_is_an_error)
+{
+    size_t count;
+    WeftCell *cell;
+    cr_assert(weft_cell_open("gru", &cell, &err), "%s", err.text);
+    const WeftLayer layer = {.cell = cell, .hidden = 2};
+    WeftModel model = {.inputs = 2, .layers = &layer, .layer_count = 1, .outputs = 1};
+    cr_expect(weft_model_parameters(&model, &count, &err), "%s", err.text);
+    cr_expect_eq(count, 3 * (2 * 2 + 2 * 2 + 2) + 2 + 3);
+    expect_refused(weft_model_parameters(&model, NULL, &err), "a place for the count");
+    expect_refused(weft_model_parameters(NULL, &count, &err), "no model");
+    model.outputs = 0;
+    expect_refused(weft_model_parameters(&model, &count, &err), "outputs 0");
+    weft_cell_close(cell);
+}
+
 Test(misuse, of_data_is_an_error)
 {
     WeftSource source;

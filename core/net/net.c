@@ -278,6 +278,16 @@ bool weft_net_open(WeftTeam *team, const WeftModel *model, uint64_t seed, WeftNe
     return false;
 }
 
+bool weft_model_parameters(const WeftModel *model, size_t *count, WeftError *err)
+{
+    WeftNet *net;
+    if (!count) return error(err, "weft_model_parameters needs a place for the count");
+    if (!net_build(NULL, model, 0, &net, err)) return false;
+    *count = net->count;
+    weft_net_close(net);
+    return true;
+}
+
 void weft_net_close(WeftNet *net)
 {
     if (!net) return;
