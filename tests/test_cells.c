@@ -205,6 +205,17 @@ Test(cells, with_matrices_of_any_size_pass_the_check)
     }
 }
 
+/* dx ends with V^T next(dc), which is there in the loop alone: so the rest of the sum is
+ * made in it too, though no state waits for that. */
+Test(cells, with_a_gradient_that_waits_for_the_loop_pass_the_check)
+{
+    Error err;
+    cr_expect(check_text("state h, c\nweight A, W, V [hidden][input]\noutput y\n"
+                         "c' = -c + V x\nh' = W x - (A x) * h\ny = (A x) * h'\n",
+                         3, 5, 1, &err),
+              "%s", err.text);
+}
+
 /* Its blocks are whole panels, not whole rows. */
 Test(cells, with_a_product_that_is_a_matrix_pass_the_check)
 {

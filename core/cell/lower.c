@@ -34,7 +34,8 @@ static void mark(bool *reaching, const int *roots, int count)
         if (roots[i] >= 0) reaching[roots[i]] = true;
 }
 
-/* The gradient of a leaving state is there for one step only. */
+/* The gradient of a leaving state is there for one step only, so that who reads it, and all
+ * that this is made of, runs in the loop. */
 static bool reads_dstate(const Lowering *l, int line)
 {
     bool reads = false;
@@ -51,7 +52,7 @@ static Phase phase_of(const Lowering *l, int line, bool reaching)
     if (op_is_leaf(at->node.op) && at->node.op != OP_MASK) return PHASE_NONE;
     const Phase before = at->backward ? BACKWARD_BEFORE : FORWARD_BEFORE;
     if (!at->loop) return before;
-    return reaching || reads_dstate(l, line) ? before + 1 : before + 2;
+    return reaching ? before + 1 : before + 2;
 }
 
 static bool is_root(const Lowering *l, int line)
@@ -132,12 +133,14 @@ static bool find_phases(Lowering *l)
     if (!reaching) return false;
     mark(reaching, r->leave, l->graph->states);
     mark(reaching, r->denter, l->graph->states);
-    for (int i = r->lines - 1; i >= 0; i--)
+    for (int i = r->lines - 1; i >= 0; i--) {
+        reaching[i] |= reads_dstate(l, i);
         for (int j = 0; j < 3; j++) {
             const int in = r->line[i].node.in[j];
             if (in >= 0 && reaching[i] && r->line[in].backward == r->line[i].backward)
                 reaching[in] = true;
         }
+    }
     for (int i = 0; i < r->lines; i++) l->phase[i] = phase_of(l, i, reaching[i]);
     for (int i = 0; i < l->graph->states; i++) /* there for one step only, too */
         if (r->denter[i] >= 0) l->phase[r->denter[i]] = BACKWARD_LOOP;
