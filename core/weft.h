@@ -271,6 +271,11 @@ typedef struct WeftTrain {
                    the source's epoch; not with back */
     int burn_in; /* with stale: steps, within the batch, that run before a chunk's own from
                     the state left for them, without losses and gradient; not with `both` */
+    int scan; /* steps of the segments that a chunk is cut into, from its first on, in layers
+                 whose every state is h' = a h + b, a and b of no state (mingru, minlstm):
+                 segments run side by side, so that few rows keep many cores at work. Exact
+                 but for rounding, which depends on it. 0: not cut. Other layers run as
+                 without it; that all do is an error. Evaluation and prediction never cut */
     WeftOptimizer optimizer;
     float rate;             /* (d) 1e-3 */
     float momentum;         /* SGD */

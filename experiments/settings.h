@@ -21,6 +21,7 @@ typedef struct Settings {
     bool stale;     /* approximate */
     int burn_in;    /* with stale: steps before a chunk */
     int back;       /* steps that the gradient of a chunk is carried back; 0: chunk */
+    int scan;       /* steps of a segment of an affine loop; 0: not cut */
     uint64_t reset; /* of a text: batches after which states start anew; 0: none */
     uint64_t steps, every, seed;
     /* the optimiser */

@@ -254,7 +254,7 @@ Test(cells, pass_the_check_on_every_instruction_set)
             cr_assert(isa_select(isa_set(isa)->isa, text, sizeof text), "%s", text);
             cr_assert(cell_parse("t", corners[i], strlen(corners[i]), &cell, &err));
             cr_assert(graph_build(cell, 3, 13, &graph, &err) && derive(&graph, &err));
-            cr_expect(check_graph(&graph, isa_set(isa)->isa, i, out, &err), "%s\n%s",
+            cr_expect(check_graph(&graph, isa_set(isa)->isa, i, 0, out, &err), "%s\n%s",
                       corners[i], err.text);
             graph_close(&graph);
             cell_close(cell);
@@ -275,7 +275,7 @@ static bool check_spoilt(const char *name, Op op, Op other)
         if (graph.node[i].op == op) graph.node[i].op = other, spoilt++;
     cr_assert_eq(spoilt, 1, "%s has no %s", name, op_name(op));
     FILE *const out = nowhere();
-    const bool good = check_graph(&graph, name, 1, out, &err);
+    const bool good = check_graph(&graph, name, 1, 0, out, &err);
     if (!good)
         cr_expect(strstr(err.text, "differs from central differences"), "%s", err.text);
     fclose(out);
@@ -304,7 +304,7 @@ Test(check, a_weight_gradient_left_out_fails)
     cr_assert(graph_build(cell, 3, 5, &graph, &err) && derive(&graph, &err));
     graph.gradients--;
     FILE *const out = nowhere();
-    cr_expect(!check_graph(&graph, "gru", 1, out, &err));
+    cr_expect(!check_graph(&graph, "gru", 1, 0, out, &err));
     fclose(out);
     graph_close(&graph);
     weft_cell_close(cell);

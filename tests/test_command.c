@@ -113,6 +113,7 @@ Test(command, help_lists_every_option)
                                           "back",
                                           "stale",
                                           "burn-in",
+                                          "scan",
                                           "rate",
                                           "schedule",
                                           "warmup",
@@ -396,6 +397,22 @@ Test(command, stale_states_are_told_of_and_resumed)
     cr_expect(strstr(out, "\nepoch 2: ") && !strstr(out, "\nepoch 1: "), "%s", out);
     shell("weft train t.txt " LONG "--stale --burn-in 15 --threads 1");
     cr_expect_str_neq(digest(), stale);
+}
+
+Test(command, segments_are_part_of_the_settings)
+{
+    write_text("t.txt");
+    expect_call(1, "scan 7: no layer", "weft train t.txt " SMALL " --scan 7");
+    expect_call(2, "--scan", "weft train t.txt --cell mingru --scan -1");
+#define SCAN SMALL " --cell mingru --steps 20 --chunk 20 "
+    shell("weft train t.txt " SCAN "--threads 2");
+    const char *const whole = digest();
+    shell("weft train t.txt " SCAN "--threads 2 --scan 6");
+    const char *const cut = digest();
+    cr_expect_str_neq(cut, whole);
+    shell("weft train t.txt " SCAN "--threads 1 --scan 6 --steps 9 --save m.weft");
+    shell("weft train --resume m.weft --steps 20");
+    cr_expect_str_eq(digest(), cut);
 }
 
 Test(command, interrupt_finishes_the_update_saves_and_says_how_to_go_on)

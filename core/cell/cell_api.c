@@ -118,7 +118,7 @@ bool weft_cell_check(const WeftCell *cell, int input, int hidden, uint64_t seed,
     if (!isa_select(NULL, text, sizeof text)) return error(err, "%s", text);
     if (!graph_build(cell, input, hidden, &graph, err)) return false;
     const bool good =
-        derive(&graph, err) && check_graph(&graph, cell_name(cell), seed, out, err);
+        derive(&graph, err) && check_graph(&graph, cell_name(cell), seed, 0, out, err);
     graph_close(&graph);
     return good;
 }

@@ -46,6 +46,7 @@ typedef struct Check {
     const Graph *graph;
     const char *name;
     uint64_t seed;
+    int scan; /* of the float program */
     FILE *out;
     Error *err;
     int elements;  /* of a tensor, moved one by one */
@@ -540,7 +541,8 @@ static bool check_program(Check *c)
                              .B = ROWS,
                              .training = true,
                              .dinput = c->graph->dinput >= 0,
-                             .slots = 1};
+                             .slots = 1,
+                             .scan = c->scan};
     Run run = {.params = NULL};
     Arena need = {0}, arena = {0};
     if (!step_open(c->graph, &shape, &run.step, c->err)) return false;
@@ -622,10 +624,15 @@ static bool check_all(Check *c)
     return check_differences(c) && check_program(c) && report(c);
 }
 
-bool check_graph(const Graph *graph, const char *name, uint64_t seed, FILE *out,
-                 Error *err)
+bool check_graph(const Graph *graph, const char *name, uint64_t seed, int scan,
+                 FILE *out, Error *err)
 {
-    Check c = {.graph = graph, .name = name, .seed = seed, .out = out, .err = err};
+    Check c = {.graph = graph,
+               .name = name,
+               .seed = seed,
+               .scan = scan,
+               .out = out,
+               .err = err};
     Arena need = {0}, arena = {0};
     measure(&c);
     check_place(&c, &need);

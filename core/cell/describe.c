@@ -285,7 +285,7 @@ static void write_phases(const Description *d, const Program *p)
     write_phase(d, p, BACKWARD_AFTER, "backward after");
 }
 
-static void write_costs(const Description *d, const Program *p)
+static void write_costs(const Description *d, const Program *p, bool affine)
 {
     const Graph *const g = d->graph;
     fputs("\nparameters\n", d->out);
@@ -300,6 +300,10 @@ static void write_costs(const Description *d, const Program *p)
             "for a row and step\n",
             p->param_floats, p->products, p->products == 1 ? "" : "s",
             program_kept(p) * sizeof(float));
+    if (affine)
+        fputs("every state is a h + b, a and b of no state: --scan cuts the loop into "
+              "segments\n",
+              d->out);
 }
 
 static void write_text(const Cell *cell, const Graph *g, FILE *out)
@@ -312,10 +316,23 @@ static void write_text(const Cell *cell, const Graph *g, FILE *out)
     }
 }
 
+static bool find_affine(const Graph *g, bool *affine, Error *err)
+{
+    Program *program;
+    if (!lower(g, &(LowerFor){.training = true, .scan = true}, &program, err))
+        return false;
+    *affine = program->scan;
+    program_close(program);
+    return true;
+}
+
 bool describe_graph(const Cell *cell, const Graph *g, FILE *out, Error *err)
 {
     Program *program;
-    if (!lower(g, true, true, false, false, &program, err)) return false;
+    bool affine;
+    if (!find_affine(g, &affine, err) ||
+        !lower(g, &(LowerFor){.training = true, .dinput = true}, &program, err))
+        return false;
     Description d = {.graph = g, .out = out};
     d.label = calloc((size_t)g->nodes, sizeof *d.label);
     d.uses = calloc((size_t)g->nodes, sizeof *d.uses);
@@ -325,7 +342,7 @@ bool describe_graph(const Cell *cell, const Graph *g, FILE *out, Error *err)
         write_text(cell, g, out);
         write_backward(&d);
         write_phases(&d, program);
-        write_costs(&d, program);
+        write_costs(&d, program, affine);
     }
     free(d.label);
     free(d.uses);

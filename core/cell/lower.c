@@ -1,7 +1,7 @@
 /* lower.c: a derived graph made into a program of kernel calls. */
 #include "lower.h"
 
-#include "rewrite.h"
+#include "affine.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ typedef struct Lowering {
     int *order;   /* lines in the order of execution */
     int ordered;
     int *position; /* [lines]: in order */
-    bool symbols, wide;
+    bool symbols, wide, scan;
 } Lowering;
 
 static int count_of(const Lowering *l, int line)
@@ -46,12 +46,22 @@ static bool reads_dstate(const Lowering *l, int line)
     return reads;
 }
 
+/* All there is in a loop that is scanned. */
+static bool is_step(const Lowering *l, int line)
+{
+    bool step = false;
+    for (int i = 0; i < l->graph->states; i++)
+        step |= l->list.leave[i] == line || l->list.denter[i] == line;
+    return step;
+}
+
 static Phase phase_of(const Lowering *l, int line, bool reaching)
 {
     const Line *const at = &l->list.line[line];
     if (op_is_leaf(at->node.op) && at->node.op != OP_MASK) return PHASE_NONE;
     const Phase before = at->backward ? BACKWARD_BEFORE : FORWARD_BEFORE;
     if (!at->loop) return before;
+    if (l->scan) return is_step(l, line) ? before + 1 : before + 2;
     return reaching ? before + 1 : before + 2;
 }
 
@@ -85,6 +95,7 @@ static void sink(Lowering *l, int line)
             to = l->phase[i];
         }
     }
+    if (l->scan && to == before + 1) return; /* every step is to have it ready */
     if (to != PHASE_NONE) l->phase[line] = to;
 }
 
@@ -144,7 +155,7 @@ static bool find_phases(Lowering *l)
     for (int i = 0; i < r->lines; i++) l->phase[i] = phase_of(l, i, reaching[i]);
     for (int i = 0; i < l->graph->states; i++) /* there for one step only, too */
         if (r->denter[i] >= 0) l->phase[r->denter[i]] = BACKWARD_LOOP;
-    for (int i = 0; i < r->lines; i++) hoist(l, i);
+    for (int i = 0; i < r->lines && !l->scan; i++) hoist(l, i);
     for (int i = r->lines - 1; i >= 0; i--) sink(l, i);
     free(reaching);
     return true;
@@ -682,7 +693,7 @@ size_t program_kept(const Program *p)
     size_t floats = p->output_own ? padded((size_t)p->outputs) : 0;
     for (int i = 0; i < p->buffers; i++) floats += padded((size_t)p->buffer[i]);
     for (int i = 0; i < p->states; i++)
-        floats += padded((size_t)shape_count(&p->state[i].shape));
+        floats += (p->scan ? 2 : 1) * padded((size_t)shape_count(&p->state[i].shape));
     return floats;
 }
 
@@ -760,6 +771,7 @@ static void lowering_close(Lowering *l)
 static bool fill(Lowering *l, Error *err)
 {
     Program *const p = l->program;
+    p->scan = l->scan;
     int *const holders = calloc(2 * (size_t)l->list.lines + 2, sizeof *holders);
     if (!holders || !copy_declarations(l->graph, p) || !find_phases(l) ||
         !count_products(l)) {
@@ -785,14 +797,15 @@ static bool fill(Lowering *l, Error *err)
     return !l->symbols || check_symbols(l, err);
 }
 
-bool lower(const Graph *graph, bool training, bool dinput, bool symbols, bool wide,
-           Program **program, Error *err)
+bool lower(const Graph *graph, const LowerFor *what, Program **program, Error *err)
 {
-    Lowering l = {.graph = graph, .symbols = symbols, .wide = wide};
-    if (!rewrite(graph, training, dinput && !symbols, symbols, &l.list, err))
+    Lowering l = {.graph = graph, .symbols = what->symbols, .wide = what->wide};
+    const bool dinput = what->dinput && !what->symbols;
+    if (!rewrite(graph, what->training, dinput, what->symbols, &l.list, err))
         return false;
     Program *const p = l.program = calloc(1, sizeof *p);
-    const bool opened = p && lowering_open(&l, p);
+    bool opened = p && (!what->scan || affine(graph, what->training, &l.list, &l.scan));
+    opened = opened && lowering_open(&l, p);
     const bool good = opened ? fill(&l, err) : error(err, "out of memory");
     lowering_close(&l);
     if (good)

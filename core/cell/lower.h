@@ -138,22 +138,28 @@ typedef struct Program {
     int output_state; /* the output is this state as it leaves ... */
     int output_value; /* ... or this kept value ... */
     bool output_own;  /* ... or a buffer of its own, PLACE_OUTPUT */
-    Phase *phase;     /* [nodes of the graph]; where each runs */
-    int products;     /* dependent products in the forward loop: waits of a gang */
+    bool scan; /* loops are MAP_fma(a, state, b) alone, one a state: see step_scan.c */
+    Phase *phase; /* [nodes of the graph]; where each runs */
+    int products; /* dependent products in the forward loop: waits of a gang */
 } Program;
 
 #define WIDE_ROWS 48 /* rows from which on a matrix product is at full speed */
 
-/* training: the backward phases too; dinput: with the gradient of x; symbols: x is
- * one-hot and products with it are look-ups (an error where x is used otherwise); wide:
- * a step has so many rows that its products need no rows of other steps. */
-bool lower(const Graph *graph, bool training, bool dinput, bool symbols, bool wide,
-           Program **program, Error *err);
+/* What a program is for. */
+typedef struct LowerFor {
+    bool training; /* the backward phases too */
+    bool dinput;   /* with the gradient of x */
+    bool symbols;  /* x is one-hot, products with it look-ups; an error in other use */
+    bool wide;     /* a step has rows enough: products need none of other steps */
+    bool scan;     /* Program.scan, if every state is affine in itself: affine.h */
+} LowerFor;
+
+bool lower(const Graph *graph, const LowerFor *what, Program **program, Error *err);
 void program_close(Program *program);
 
 /* The first row of a parameter's gradient that part or a later one has; part = parts: all
  * rows. Parts have about the same work, and most have one operand. */
 int program_row(const Program *program, int param, int part, int parts);
 
-/* Floats kept for a row and step: states and buffers. */
+/* Floats kept for a row and step: states, buffers, and with scan the states' gradients. */
 size_t program_kept(const Program *program);

@@ -92,7 +92,7 @@ static void select_forward(Selection *s)
 
 /* ---- 2: the list ---- */
 
-static int append(Rewrite *r, Line line)
+int rewrite_append(Rewrite *r, Line line)
 {
     if (r->lines == r->room) {
         const int room = r->room ? 2 * r->room : 64;
@@ -116,7 +116,7 @@ static int append_copy(Rewrite *r, int of, bool backward)
 {
     const Node node = {
         .op = OP_STOP, .shape = r->line[of].node.shape, .in = {of, -1, -1}};
-    return append(r, (Line){.node = node, .origin = -1, .backward = backward});
+    return rewrite_append(r, (Line){.node = node, .origin = -1, .backward = backward});
 }
 
 /* map[i]: line of node i as seen from one side. */
@@ -134,7 +134,7 @@ static bool list_side(const Selection *s, Rewrite *r, bool backward, int *map)
         Line line = {.node = g->node[i], .origin = i, .backward = backward};
         for (int j = 0; j < 3; j++)
             if (line.node.in[j] >= 0) line.node.in[j] = map[line.node.in[j]];
-        map[i] = append(r, line);
+        map[i] = rewrite_append(r, line);
         if (map[i] < 0) return false;
     }
     return true;
@@ -299,8 +299,8 @@ static int emit(const Folding *f, int old, Op op, int a, int b, int c)
 {
     const Line *const l = &f->old->line[old];
     const Node node = {.op = op, .shape = l->node.shape, .in = {a, b, c}};
-    return append(f->new,
-                  (Line){.node = node, .origin = l->origin, .backward = l->backward});
+    return rewrite_append(
+        f->new, (Line){.node = node, .origin = l->origin, .backward = l->backward});
 }
 
 static int place(const Folding *f, int old);
@@ -321,7 +321,7 @@ static int add_term(const Folding *f, int root, int acc, const Term *t)
         Line line = old->line[t->line];
         line.node.in[0] = f->map[n->in[0]];
         line.node.in[1] = chained ? acc : -1;
-        const int product = append(f->new, line);
+        const int product = rewrite_append(f->new, line);
         if (chained || product < 0) return product;
         return emit(f, root, t->negative ? OP_SUB : OP_ADD, acc, product, -1);
     }
@@ -350,7 +350,7 @@ static int copy_line(const Folding *f, int old)
     }
     for (int j = 0; j < 3; j++)
         if (line.node.in[j] >= 0) line.node.in[j] = f->map[line.node.in[j]];
-    return append(f->new, line);
+    return rewrite_append(f->new, line);
 }
 
 static int fold_sum(const Folding *f, int root)
@@ -479,7 +479,7 @@ static bool own_roots(const Graph *g, Rewrite *r)
     return good;
 }
 
-static bool rewrite_open(const Graph *g, Rewrite *r)
+bool rewrite_open(const Graph *g, Rewrite *r)
 {
     *r = (Rewrite){.dinput = -1};
     r->leave = calloc((size_t)g->states + 1, sizeof *r->leave);

@@ -32,5 +32,10 @@ bool rewrite(const Graph *graph, bool training, bool dinput, bool symbols, Rewri
              Error *err);
 void rewrite_close(Rewrite *rewrite);
 
+/* For who makes a list of another: one without lines, and one line more, whose loop and
+ * uniform follow from its operands; -1: out of memory. */
+bool rewrite_open(const Graph *graph, Rewrite *rewrite);
+int rewrite_append(Rewrite *rewrite, Line line);
+
 bool op_is_leaf(Op op);
 bool op_is_cheap(Op op); /* no more than an addition or two for each element it makes */

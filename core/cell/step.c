@@ -10,12 +10,37 @@
 #include <assert.h>
 #include <string.h>
 
+static bool step_lower(const Graph *graph, Step *step, bool scan, Error *err)
+{
+    const StepShape *const s = &step->shape;
+    const LowerFor what = {.training = s->training,
+                           .dinput = s->dinput,
+                           .symbols = s->symbols,
+                           .wide = s->B >= WIDE_ROWS,
+                           .scan = scan};
+    return lower(graph, &what, &step->program, err);
+}
+
+/* A chunk of one segment needs no program of its own. */
+static bool step_lower_best(const Graph *graph, Step *step, Error *err)
+{
+    const StepShape *const s = &step->shape;
+    if (!step_lower(graph, step, s->scan > 0, err)) return false;
+    step->affine = step->program->scan;
+    if (!step->affine) return true;
+    if (s->T > s->scan) {
+        step->scan = s->scan;
+        return true;
+    }
+    program_close(step->program);
+    step->program = NULL;
+    return step_lower(graph, step, false, err);
+}
+
 bool step_open(const Graph *graph, const StepShape *shape, Step *step, Error *err)
 {
     *step = (Step){.shape = *shape};
-    if (!lower(graph, shape->training, shape->dinput, shape->symbols,
-               shape->B >= WIDE_ROWS, &step->program, err))
-        return false;
+    if (!step_lower_best(graph, step, err)) return false;
     if (step->program->values > VALUES_MAX) {
         const int values = step->program->values;
         step_close(step);
@@ -117,8 +142,19 @@ static void freeze(const Run *r, int t, int b)
                state_row(r->step, state, s, t, b), state_bytes(r->step, s));
 }
 
+/* Steps whose phases follow one another: all of a chunk that is cut otherwise. */
+static int time_block(const Run *r)
+{
+    return r->step->scan ? r->chunk->T
+                         : steps_at_once(r->end - r->first, gang_members(r->member));
+}
+
 static void loop_forward(const Run *r, int t, int steps)
 {
+    if (r->step->scan) {
+        run_scan(r, FORWARD_LOOP, t, steps);
+        return;
+    }
     if (!r->chunk->begin && !r->chunk->end) {
         run_loop(r, FORWARD_LOOP, t, steps);
         return;
@@ -137,7 +173,7 @@ void step_forward(Step *step, const Chunk *chunk, const float *params,
     Run r;
     if (!run_open(&r, step, chunk, params, share, value)) return;
     each_row(&r, enter, 0);
-    const int block = steps_at_once(r.end - r.first, gang_members(r.member));
+    const int block = time_block(&r);
     for (int t = 0; t < chunk->T; t += block) {
         const int steps = chunk->T - t < block ? chunk->T - t : block;
         if (!chunk->ready) run_steps(&r, FORWARD_BEFORE, t, steps, true);
@@ -174,9 +210,9 @@ void step_before(Step *step, const Chunk *chunk, const float *params,
  * enters (denter -1) has none in either place. */
 static void cut_gradient(const Run *r, int t, int b)
 {
-    (void)t;
+    const int first = r->step->scan ? t : 0, count = r->step->scan ? 1 : 2;
     for (int s = 0; s < r->program->states; s++)
-        for (int at = 0; at < 2; at++)
+        for (int at = first; at < first + count; at++)
             memset(state_row(r->step, r->memory->dstate, s, at, b), 0,
                    state_bytes(r->step, s));
 }
@@ -204,6 +240,10 @@ static void put_back(const Run *r, int t, int b)
 
 static void loop_backward(const Run *r, int t, int steps)
 {
+    if (r->step->scan) {
+        run_scan(r, BACKWARD_LOOP, t, steps);
+        return;
+    }
     if (!r->chunk->begin && !r->chunk->end) {
         run_loop(r, BACKWARD_LOOP, t, steps);
         return;
@@ -222,12 +262,12 @@ void step_backward(Step *step, const Chunk *chunk, const float *params,
     At value[VALUES_MAX];
     Run r;
     if (!run_open(&r, step, chunk, params, share, value)) return;
-    each_row(&r, cut_gradient, 0);
+    each_row(&r, cut_gradient, chunk->T);
     const int B = step->shape.B;
     const bool flat =
         is_flat(chunk->dy.step, chunk->dy.row, B) &&
         (!step->shape.dinput || is_flat(chunk->dx.step, chunk->dx.row, B));
-    const int block = steps_at_once(r.end - r.first, gang_members(r.member));
+    const int block = time_block(&r);
     const int cut = chunk->cut;
     for (int t = cut + (chunk->T - cut - 1) / block * block; t >= cut; t -= block) {
         const int steps = chunk->T - t < block ? chunk->T - t : block;

@@ -30,6 +30,7 @@ typedef struct StepShape {
     bool training; /* activations are kept, and gradients can be had */
     bool dinput;   /* the gradient of the input is wanted */
     int slots;     /* chunks that may be in flight at once */
+    int scan; /* steps of a segment of the loop, where every state is affine; 0: it is not cut */
 } StepShape;
 
 /* One layer, one direction: a program and the memory it runs in. */
@@ -37,6 +38,8 @@ typedef struct Step {
     Program *program;
     StepShape shape;
     int outputs;   /* width of the output */
+    bool affine;   /* every state is, in itself; known with shape.scan */
+    int scan;      /* steps of a segment; 0: the loop is not cut */
     size_t params; /* floats, in declaration order, each [shape] dense */
     struct StepMemory *memory;
 } Step;

@@ -130,7 +130,7 @@ static Cost rows_cost(const Walk *w, Phase phase, double rows)
 }
 
 /* Outside the loop, for each step. */
-static Cost around_cost(Walk *w, Phase phase)
+static Cost around_cost(Walk *w, Phase phase, int T)
 {
     const Program *const p = w->program;
     if (p->group_at[phase] == p->group_at[phase + 1]) return (Cost){0};
@@ -138,7 +138,7 @@ static Cost around_cost(Walk *w, Phase phase)
     w->resident = phase_bytes(p, FORWARD_BEFORE) + phase_bytes(p, FORWARD_LOOP) +
                   phase_bytes(p, FORWARD_AFTER);
     const bool whole = w->rows == w->step->shape.B;
-    const int steps = steps_at_once(w->rows, w->parts);
+    const int steps = w->step->scan ? T : steps_at_once(w->rows, w->parts);
     const double rows = (double)w->rows * steps / w->parts;
     Cost cost = whole ? rows_cost(w, phase, rows)
                       : cost_times(rows_cost(w, phase, w->rows), rows / w->rows);
@@ -161,7 +161,44 @@ static Cost loop_cost(Walk *w, Phase phase)
     return cost_times(cost, blocks);
 }
 
+/* ---- a loop cut into segments: as run_scan cuts it ---- */
+
+/* So many segments of a state, of the member with the most: what each enters is found by a
+ * multiply-add and a product a step, and made use of by another multiply-add. */
+static Cost segments_cost(const Walk *w, int n, double segments)
+{
+    const int rows = w->rows < ROW_BLOCK ? w->rows : ROW_BLOCK, units = units_for(rows);
+    const double block = n < units ? n : units;
+    const double pieces = ceil_of(segments * ceil_of(n, block), w->parts);
+    const double finding = ceil_of((segments - 1) * ceil_of(n, block), w->parts);
+    const Cost add = rates_map(w->rates, MAP_fma, w->rows, block);
+    Cost find = rates_map(w->rates, MAP_mul, w->rows, block);
+    cost_add(&find, add);
+    Cost cost = cost_times(add, pieces * w->step->scan);
+    cost_add(&cost, cost_times(find, finding * w->step->scan));
+    cost_add(&cost,
+             cost_times(rates_map(w->rates, MAP_fma, w->rows, ceil_of(n, w->parts)),
+                        segments - 1));
+    return cost;
+}
+
+static Cost scan_cost(const Walk *w, int T)
+{
+    const double segments = ceil_of(T, w->step->scan);
+    Cost cost = {0};
+    for (int s = 0; s < w->program->states; s++)
+        cost_add(&cost, segments_cost(w, state_floats(w->program, s), segments));
+    if (w->parts > 1) cost.seconds += (segments > 1 ? 3 : 1) * w->rates->round;
+    return cost;
+}
+
 /* ---- calls ---- */
+
+/* All steps of a loop. */
+static Cost steps_cost(Walk *w, Phase phase, int T)
+{
+    return w->step->scan ? scan_cost(w, T) : cost_times(loop_cost(w, phase), T);
+}
 
 /* What steps keep is written, and comes back after all of the chunk: `part` of it. */
 static Cost kept_cost(const Walk *w, int T, double part)
@@ -186,12 +223,12 @@ static Cost before_cost(const Walk *w, int T)
 
 static Cost phase_cost(Walk *w, Phase phase, int T)
 {
-    return cost_times(around_cost(w, phase), T);
+    return cost_times(around_cost(w, phase, T), T);
 }
 
 static Cost forward_cost(Walk *w, const StepJob *job)
 {
-    Cost cost = cost_times(loop_cost(w, FORWARD_LOOP), job->T);
+    Cost cost = steps_cost(w, FORWARD_LOOP, job->T);
     cost_add(&cost, job->ready ? before_cost(w, job->T)
                                : phase_cost(w, FORWARD_BEFORE, job->T));
     cost_add(&cost, phase_cost(w, FORWARD_AFTER, job->T));
@@ -202,7 +239,7 @@ static Cost forward_cost(Walk *w, const StepJob *job)
 static Cost backward_cost(Walk *w, int T)
 {
     Cost cost = phase_cost(w, BACKWARD_BEFORE, T);
-    cost_add(&cost, cost_times(loop_cost(w, BACKWARD_LOOP), T));
+    cost_add(&cost, steps_cost(w, BACKWARD_LOOP, T));
     cost_add(&cost, phase_cost(w, BACKWARD_AFTER, T));
     cost_add(&cost, kept_cost(w, T, 1));
     return cost;

@@ -17,7 +17,7 @@ bool step_memory_open(Step *step)
     struct StepMemory *const m = step->memory = calloc(1, sizeof *m);
     if (!m) return false;
     const size_t slots = (size_t)step->shape.slots,
-                 arrays = 3 * (size_t)p->states + (size_t)p->buffers;
+                 arrays = 4 * (size_t)p->states + (size_t)p->buffers;
     m->slot = calloc(slots, sizeof *m->slot);
     m->arrays = calloc(slots * arrays + 1, sizeof *m->arrays);
     m->pack_at = calloc((size_t)p->packs + 1, sizeof *m->pack_at);
@@ -27,7 +27,8 @@ bool step_memory_open(Step *step)
         slot->state = m->arrays + i * arrays;
         slot->dstate = slot->state + p->states;
         slot->stash = slot->dstate + p->states;
-        slot->buffer = slot->stash + p->states;
+        slot->product = slot->stash + p->states;
+        slot->buffer = slot->product + p->states;
     }
     for (int i = 0; i < p->packs; i++) {
         m->pack_at[i] = m->packed_floats;
@@ -61,8 +62,11 @@ static void slot_place(const Step *step, SlotMemory *m, Arena *arena)
     for (int i = 0; i < p->states; i++) {
         const size_t row = row_floats(state_floats(p, i));
         m->state[i] = ARENA_TAKE(arena, float, (T + 1) * B * row);
+        if (step->scan)
+            m->product[i] =
+                ARENA_TAKE(arena, float, (T - 1) / (size_t)step->scan * B * row);
         if (!s->training) continue;
-        m->dstate[i] = ARENA_TAKE(arena, float, 2 * B * row);
+        m->dstate[i] = ARENA_TAKE(arena, float, (step->scan ? T + 1 : 2) * B * row);
         m->stash[i] = ARENA_TAKE(arena, float, row *B);
     }
     for (int i = 0; i < p->buffers; i++)
@@ -218,6 +222,10 @@ static At at_value(const Step *step, const Chunk *c, const float *params,
     case PLACE_DSTATE:
     case PLACE_DENTER: { /* a step's leaving is the entering of the step after it */
         At at = at_kept(m->dstate[v->index], v->n, B);
+        if (step->scan) { /* each step has its own */
+            if (v->place == PLACE_DSTATE) at.at += at.step;
+            return at;
+        }
         at.odd = v->place == PLACE_DENTER ? at.step : -at.step;
         if (v->place == PLACE_DSTATE) at.at += at.step;
         at.step = 0;

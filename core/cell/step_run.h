@@ -2,6 +2,7 @@
  *
  *   step_memory.c    the memory of a layer, and where in it a call finds each value
  *   step_run.c       instructions, block by block, and the rounds of a gang
+ *   step_scan.c      a loop cut into segments of time
  *   step_gradient.c  weight gradients
  *   step_cost.c      what all of it costs
  *   step.c           forward and backward over time */
@@ -19,10 +20,12 @@
 /* What a chunk in flight keeps. */
 typedef struct SlotMemory {
     float **state;  /* each [T+1][B][n] */
-    float **dstate; /* each [2][B][n]: leaving step t in (t+1)%2, entering in t%2 */
+    float **dstate; /* each [2][B][n]: leaving step t in (t+1)%2, entering in t%2 ... */
     float **stash;  /* each [B][n]: dstate of rows that are past their end */
-    float **buffer; /* each [T][B][n] */
-    float *output;  /* [T][B][outputs], when it is none of these */
+                    /* ... with scan as state, and ... */
+    float **product; /* ... each [segments - 1][B][n] */
+    float **buffer;  /* each [T][B][n] */
+    float *output;   /* [T][B][outputs], when it is none of these */
     float *input; /* [T][B][input]: a copy, when the caller's steps are not in a row */
     int32_t *symbol; /* [T][B] */
 } SlotMemory;
@@ -123,3 +126,7 @@ void run_steps(const Run *r, Phase phase, int t, int steps, bool flat);
 /* A phase of the loop, forward from step t or backward to it. A gang has a round from
  * each group that is not joined, cut by units where these need not be whole. */
 void run_loop(const Run *r, Phase phase, int t, int steps);
+
+/* The same, where the loop is cut into segments: two rounds to find what each enters, and one
+ * for all steps. */
+void run_scan(const Run *r, Phase phase, int t, int steps);

@@ -30,7 +30,8 @@ static bool direction_open(Pass *p, int l, int d, Error *err)
                              .symbols = l == 0 && net->model.input == WEFT_SYMBOLS,
                              .training = pass_trains(p),
                              .dinput = l > 0 || net->model.input == WEFT_EMBEDDING,
-                             .slots = p->split.slots};
+                             .slots = p->split.slots,
+                             .scan = p->shape.scan};
     if (!step_open(&net->layer[l].graph, &shape, &direction->step, err)) return false;
     if (d == 0) p->states += step_state_count(&direction->step);
     if (p->split.units == 1) return true;
@@ -83,6 +84,20 @@ static void pass_place(Pass *p, Arena *arena)
         p->scratch[i] = ARENA_TAKE(arena, float, scratch);
 }
 
+/* Segments are cut where they can be, and asked for where something can. */
+static bool check_scan(const Pass *p, Error *err)
+{
+    const WeftModel *const m = &p->net->model;
+    bool affine = p->shape.scan == 0;
+    for (int i = 0; i < 2 * m->layer_count; i++) affine |= p->direction[i].step.affine;
+    return affine ||
+           error(
+               err,
+               "scan %d: no layer has a loop to cut: a state of cell %s is not of the "
+               "form h' = a * h + b, a and b without states",
+               p->shape.scan, cell_name(m->layers[0].cell));
+}
+
 bool pass_build(WeftNet *net, const PassShape *shape, int threads, const Split *split,
                 Pass **pass, Error *err)
 {
@@ -106,7 +121,7 @@ bool pass_build(WeftNet *net, const PassShape *shape, int threads, const Split *
     for (int l = 0; l < L; l++)
         for (int d = 0; d < net->layer[l].directions; d++)
             if (!direction_open(p, l, d, err)) return false;
-    return true;
+    return check_scan(p, err);
 }
 
 size_t pass_bytes(Pass *p)
@@ -204,7 +219,7 @@ static bool same_shape(const PassShape *a, const PassShape *b)
 {
     return a->purpose == b->purpose && a->T == b->T && a->B == b->B &&
            a->chunk == b->chunk && a->back == b->back && a->burn_in == b->burn_in &&
-           a->windows == b->windows && a->stale == b->stale;
+           a->windows == b->windows && a->stale == b->stale && a->scan == b->scan;
 }
 
 bool pass_shape(const PassShape *shape, PassShape *whole, Error *err)

@@ -32,6 +32,7 @@ typedef struct PassShape {
     int burn_in; /* steps that run before a chunk without gradient; 0 with back */
     int windows; /* of an update, at most; 0: those of a batch */
     bool stale;  /* windows enter what net->stale has kept of their last visit */
+    int scan; /* steps of a segment of the loops that are affine; 0: they are not cut */
 } PassShape;
 
 /* How an update is shared out: no bit depends on it. */

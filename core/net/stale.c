@@ -144,6 +144,7 @@ bool stale_measure(WeftNet *net, const PassShape *shape, const WeftSource *sourc
     exact.purpose = PURPOSE_SCORE;
     exact.windows = 1;
     exact.stale = false;
+    exact.scan = 0;
     Pass *p = NULL;
     Sums sums = {0};
     float *const states = malloc(net->stale.entry * sizeof *states);

@@ -47,6 +47,7 @@ PassShape train_shape(const WeftTrain *train, int T, int B)
                        .back = train->back,
                        .burn_in = train->burn_in < T ? train->burn_in : T,
                        .stale = train->stale,
+                       .scan = train->scan,
                        .windows = train->chunks_per_update};
 }
 

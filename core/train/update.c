@@ -38,6 +38,7 @@ static bool check(const WeftTrain *t, Error *err)
     if (t->burn_in != 0 && !t->stale)
         return error(err, "burn_in %d: nothing is stale", t->burn_in);
     if (t->burn_in < 0) return error(err, "burn_in %d: 0 or more steps", t->burn_in);
+    if (t->scan < 0) return error(err, "scan %d: 0 or more steps", t->scan);
     if (t->chunks_per_update < 0)
         return error(err, "chunks_per_update %d: 0 or more", t->chunks_per_update);
     if (t->optimizer > WEFT_ADAMW || t->schedule > WEFT_COSINE)
