@@ -4,7 +4,8 @@
 #include <math.h>
 
 #define LINE_BYTES    64
-#define LINES_AT_ONCE 3
+#define LINES_AT_ONCE 3    /* that a core waits for, of a step's pieces ... */
+#define LINES_IN_ROW  16   /* ... and of rows that are read one after the other */
 #define KEPT          0.75 /* of a cache, by what is meant to stay in it */
 
 static const double product_rows[] = {
@@ -65,7 +66,8 @@ static bool is_near(const Rates *r, double resident)
 
 Cost rates_stream(const Rates *r, double bytes, double resident)
 {
-    if (is_near(r, resident)) return (Cost){.away = bytes / r->l3};
+    if (is_near(r, resident))
+        return (Cost){.away = bytes / LINE_BYTES * r->reach / LINES_IN_ROW};
     return (Cost){.seconds = bytes * byte_from(r, resident)};
 }
 

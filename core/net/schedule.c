@@ -5,8 +5,9 @@
 #include <assert.h>
 #include <limits.h>
 
-#define WORTH      0.999 /* of the time: what a more divided split must save */
-#define WAITING    0.5   /* of a second of waiting counts as one of the update */
+#define WORTH 0.999 /* of the time: what a more divided split must save */
+#define WAITING                                                                        \
+    1 /* second of the update that a second of all cores waiting counts as */
 #define SWEEPS     3
 #define ROWS_LEAST 4  /* fewer in a block make products that wait for memory */
 #define AHEAD_MOST 32 /* parts of what comes before a loop, at most */
@@ -153,7 +154,7 @@ static Split most_of(const Search *s, WeftSplit way)
     const PlanMachine *const m = &s->terms->machine;
     const int cores = m->cores, windows = s->windows;
     const int rows = least(cores, s->shape.B), units = least(m->domain, cores);
-    const int flight = least(windows, cores + 1);
+    const int flight = least(windows, 2 * cores);
     const int layers = least(windows, s->net->model.layer_count);
     const int ahead_most = least(cores, AHEAD_MOST);
     const int parts = s->shape.purpose == PURPOSE_TRAIN ? cores : 1;
