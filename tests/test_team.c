@@ -305,7 +305,9 @@ Test(team, does_without_a_worker_that_loses_its_core_for_a_while)
     weft_team_close(t);
     for (int loser = 0; loser < 2 && cores > 1; loser++) {
         t = team(2);
-        cr_expect(team_on_time(t)); /* until it is known that they are not */
+        cr_expect(team_on_time(t));        /* until it is known that they are not */
+        cr_expect(both_run(t, loser, 10)); /* an accident */
+        cr_expect_not(team_on_time(t));
         cr_expect(both_run(t, loser, 10));
         cr_expect_not(team_on_time(t));
         cr_expect_not(both_run(t, -1, 0.01));

@@ -20,8 +20,9 @@
 
 /* A worker that another process puts off its core makes all others wait for the tile it
  * holds, and at the end of the region. So much time lost in a run, and more than any wait
- * for a thread to wake, and the team runs on fewer threads: first REST_LEAST times as long,
- * then twice that each time that it happens again soon, to REST_MOST times. */
+ * for a thread to wake, is an accident; soon again, the team runs on fewer threads: first
+ * REST_LEAST times as long, then twice that each time that it happens again soon, to REST_MOST
+ * times. */
 #define LOST_SHARE   0.2
 #define LOST_SECONDS 1e-3
 #define REST_LEAST   8
@@ -33,7 +34,7 @@ struct WeftTeam {
     int active;       /* threads of the next run: workers 0 .. active-1 */
     bool shrinks;     /* no more threads than cores: else they must lose theirs */
     bool late;        /* some had lost theirs in the last run, or before */
-    double rest;      /* seconds of the last rest */
+    double rest;      /* seconds of the last rest; 0: it was an accident */
     double until;     /* its end; once it is over, the first run on all threads */
     int *place;       /* [threads]: where the machine has a worker, when bound */
     double *lost;     /* [threads]: seconds of the last run without a core */
@@ -67,11 +68,13 @@ static void work_flushed(const Region *region, int worker)
 
 /* ---- cores that others want ---- */
 
-/* Those that lost their cores rest, and the places of the others come first. What all have
- * lost is no core's fault: the process was stopped, or its quota is spent. */
-static void shrink(Team *team, double begin)
+/* Those that lost their cores rest, and the places of the others come first: false, if there
+ * are none. What all have lost is no core's fault: the process was stopped, or its quota is
+ * spent. */
+static bool shrink(Team *team, double begin)
 {
     const double now = clock_seconds(CLOCK_MONOTONIC);
+    const bool again = begin - team->until < SOON;
     double most = 0, all = team->lost[0];
     int active = team->active;
     for (int i = 1; i < team->active; i++)
@@ -80,16 +83,17 @@ static void shrink(Team *team, double begin)
         const double lost = team->lost[i] - all;
         if (lost < LOST_SECONDS || lost < LOST_SHARE * (now - begin)) continue;
         if (lost > most) most = lost;
+        if (!again) continue;
         const int place = team->place[i];
         team->place[i] = team->place[--active];
         team->place[active] = place;
     }
-    if (active == team->active) return;
-    const bool again = begin - team->until < SOON;
-    team->rest = again ? 2 * team->rest : REST_LEAST * most;
+    if (most <= 0) return false;
+    team->rest = !again ? 0 : team->rest > 0 ? 2 * team->rest : REST_LEAST * most;
     if (team->rest > REST_MOST * most) team->rest = REST_MOST * most;
     team->until = now + team->rest;
     team->active = active;
+    return true;
 }
 
 /* Calls region->work in each worker. Inside a region of OpenMP, serially in the caller:
@@ -137,8 +141,7 @@ void team_run(Team *team, TileList *list)
                                .list = list,
                                .watch = team->watch});
     team->late = team->active < team->threads;
-    if (team->shrinks && team->active > 1) shrink(team, begin);
-    team->late |= team->active < team->threads;
+    if (team->shrinks && team->active > 1) team->late |= shrink(team, begin);
     for (const Watch *w = team->watch; w; w = w->next)
         if (w->stop) w->stop(w->context);
 }
