@@ -5,7 +5,7 @@
 
 #define LINE_BYTES    64
 #define LINES_AT_ONCE 3    /* that a core waits for, of a step's pieces ... */
-#define LINES_IN_ROW  16   /* ... and of rows that are read one after the other */
+#define LINES_IN_ROW  8    /* ... and of rows that are read one after the other */
 #define KEPT          0.75 /* of a cache, by what is meant to stay in it */
 
 static const double product_rows[] = {

@@ -1,5 +1,5 @@
-/* schedule.c: two counts of a split after two others are varied, the rest held, until no two
- * do better alone. */
+/* schedule.c: two or three counts of a split after others are varied, the rest held, until none
+ * of these sets does better. */
 #include "schedule.h"
 
 #include <assert.h>
@@ -20,8 +20,7 @@ typedef struct Search {
     PassShape shape;
     int windows; /* of an update, that are looked at */
     const Terms *terms;
-    Split most;   /* of each count, worth a try */
-    Count second; /* of the two that are varied */
+    Split most; /* of each count, worth a try */
     Choice *best;
     bool found;   /* one that has enough memory */
     size_t least; /* bytes that one would need */
@@ -106,37 +105,28 @@ static bool same_split(Split a, Split b)
     return true;
 }
 
-/* Calls each of all values of one count, the largest worth a try last. */
-static bool vary(Search *s, Split split, Count count,
-                 bool (*each)(Search *s, const Split *split, Error *err), Error *err)
+/* Tries all values of these counts, each with all of the others. */
+static bool vary(Search *s, Split split, const Count *counts, int n, Error *err)
 {
-    const int most = *count_of(&s->most, count);
-    for (int next = count == AHEAD ? 0 : 1;; next = next_count(next)) {
-        *count_of(&split, count) = next < most ? next : most;
-        if (!each(s, &split, err)) return false;
+    if (n == 0) return same_split(split, s->best->split) || try_split(s, &split, err);
+    const int most = *count_of(&s->most, counts[0]);
+    for (int next = counts[0] == AHEAD ? 0 : 1;; next = next_count(next)) {
+        *count_of(&split, counts[0]) = next < most ? next : most;
+        if (!vary(s, split, counts + 1, n - 1, err)) return false;
         if (next >= most) return true;
     }
 }
 
-static bool try_other(Search *s, const Split *split, Error *err)
-{
-    return same_split(*split, s->best->split) || try_split(s, split, err);
-}
-
-static bool vary_second(Search *s, const Split *split, Error *err)
-{
-    return vary(s, *split, s->second, try_other, err);
-}
-
 static bool search(Search *s, Error *err)
 {
-    static const Count pairs[][2] = {{ROWS, UNITS}, {SLOTS, AHEAD}, {PARTS, SLOTS}};
+    static const struct {
+        int n;
+        Count counts[3];
+    } sets[] = {{2, {ROWS, UNITS}}, {2, {PARTS, SLOTS}}, {3, {UNITS, SLOTS, AHEAD}}};
     for (int sweep = 0; sweep < SWEEPS; sweep++) {
         const double before = score(s, s->best);
-        for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-            s->second = pairs[i][1];
-            if (!vary(s, s->best->split, pairs[i][0], vary_second, err)) return false;
-        }
+        for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+            if (!vary(s, s->best->split, sets[i].counts, sets[i].n, err)) return false;
         if (!(score(s, s->best) < before)) break;
     }
     return true;
