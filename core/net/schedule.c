@@ -2,12 +2,10 @@
  * of these sets does better. */
 #include "schedule.h"
 
-#include <assert.h>
-#include <limits.h>
+#include <stdint.h>
 
-#define WORTH 0.999 /* of the time: what a more divided split must save */
-#define WAITING                                                                        \
-    1 /* second of the update that a second of all cores waiting counts as */
+#define WORTH      0.999 /* of the time: what a more divided split must save */
+#define WAITING    1 /* weight of the time that cores wait, beside that of the update */
 #define SWEEPS     3
 #define ROWS_LEAST 4  /* fewer in a block make products that wait for memory */
 #define AHEAD_MOST 32 /* parts of what comes before a loop, at most */
@@ -201,6 +199,10 @@ bool schedule_choose(WeftNet *net, const PassShape *shape, const Terms *terms,
     s.windows = least(shape->windows, WINDOWS);
     const int cores = terms->machine.cores;
     const Split first = {1, 1, cores, 1, 0};
+    if (cores == 1 && terms->memory == 0) {
+        *best = (Choice){.split = first};
+        return true;
+    }
     if (cores == 1) return search_from(&s, &first, first, err);
     if (shape->purpose == PURPOSE_PREDICT) {
         *best = (Choice){.split = rows_alone(shape, cores)};

@@ -10,7 +10,7 @@
 
 typedef struct Choice {
     Split split;
-    Plan plan;    /* of the windows that were looked at; a prediction has none */
+    Plan plan; /* of the windows that were looked at; where there was no choice, none */
     double flops; /* of their products */
     size_t bytes; /* of a pass's memory, beside its lists of tiles */
 } Choice;
