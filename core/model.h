@@ -16,6 +16,16 @@ static inline size_t padded(size_t n)
     return (n + LANES_MAX - 1) / LANES_MAX * LANES_MAX;
 }
 
+static inline int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static inline int most(int a, int b)
+{
+    return a > b ? a : b;
+}
+
 /* Where part of n elements begins, cut into parts of whole units; part = parts: n. */
 static inline int part_at(int n, int unit, int part, int parts)
 {

@@ -8,7 +8,7 @@
 #define LINES_IN_ROW  8    /* ... and of rows that are read one after the other */
 #define KEPT          0.75 /* of a cache, by what is meant to stay in it */
 
-static const double product_rows[] = {
+const int product_rows[] = {
 #define ITEM(m) m,
     PRODUCT_ROWS_LIST(ITEM)
 #undef ITEM
@@ -20,7 +20,7 @@ static double product_flop(const Rates *r, double m)
     int i = 0;
     while (i < PRODUCT_ROWS - 1 && product_rows[i + 1] < m) i++;
     if (i == PRODUCT_ROWS - 1 || m <= product_rows[0]) return 1 / r->product[i];
-    const double low = 1 / product_rows[i], high = 1 / product_rows[i + 1];
+    const double low = 1.0 / product_rows[i], high = 1.0 / product_rows[i + 1];
     const double part = (low - 1 / m) / (low - high);
     return (1 - part) / r->product[i] + part / r->product[i + 1];
 }
@@ -47,10 +47,10 @@ Cost rates_product(const Rates *r, double m, double n, double k, double resident
                   .flops = 2 * m * n * k};
 }
 
-Cost rates_gradient(const Rates *r, double rows, double n, double k)
+Cost rates_gradient(const Rates *r, double rows, double n, double k, double packed)
 {
     const double flops = 2 * rows * n * k;
-    return (Cost){.seconds = r->call + flops / r->gradient + rows * (n + k) * r->pack,
+    return (Cost){.seconds = r->call + flops / r->gradient + rows * packed * r->pack,
                   .flops = flops};
 }
 

@@ -36,6 +36,8 @@ enum { PRODUCT_ROWS_LIST(ITEM) PRODUCT_ROWS };
     X(far_wait, "the same, on a core of another domain")                               \
     X(round, "seconds that a gang waits for its last member at the end of a round")
 
+extern const int product_rows[]; /* [PRODUCT_ROWS] */
+
 typedef struct Rates {
 #define ITEM(name, text) double name;
     RATE_LIST(ITEM)
@@ -79,11 +81,11 @@ static inline Cost cost_times(Cost cost, double times)
     return (Cost){cost.seconds * times, cost.flops * times, cost.away * times};
 }
 
-/* A product of m rows, of whole panels; the weights are read from wherever `resident` bytes, what is used
- * again before they are, stay. */
+/* A product of m rows, of whole panels; the weights are read from wherever `resident` bytes,
+ * what is used again before they are, stay. */
 Cost rates_product(const Rates *rates, double m, double n, double k, double resident);
-/* rows of d [n] and x [k], packed, and their product. */
-Cost rates_gradient(const Rates *rates, double rows, double n, double k);
+/* The product of rows of d [n] and x [k], of whose elements so many a row are packed first. */
+Cost rates_gradient(const Rates *rates, double rows, double n, double k, double packed);
 Cost rates_map(const Rates *rates, MapOp op, double rows, double n);
 /* Reading so many bytes in a row that so many others pass before they are used again: nothing
  * from the L2 of the core that had them last. */

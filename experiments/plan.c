@@ -101,7 +101,9 @@ const Verb plan_verb = {
     "say how an update is best shared out, and predict what it takes\n\n"
     "Rows of the batch, hidden units, chunks and layers are tried alone and mixed, on "
     "this\n"
-    "machine or on one described. Nothing is trained.",
+    "machine or on one described. Nothing is trained; of train's options, which all "
+    "are taken,\n"
+    "those of the model, the batch and its chunks matter.",
     0,
     0,
     plan_run};

@@ -235,8 +235,8 @@ Test(rates, work_costs_more_when_there_is_more)
                      rates_product(r, 8, more, 64, 2 * w).seconds);
         cr_expect_lt(rates_product(r, 8, 64, size, w).seconds,
                      rates_product(r, 8, 64, more, 2 * w).seconds);
-        cr_expect_lt(rates_gradient(r, size, 64, 64).seconds,
-                     rates_gradient(r, more, 64, 64).seconds);
+        cr_expect_lt(rates_gradient(r, size, 64, 64, 128).seconds,
+                     rates_gradient(r, more, 64, 64, 128).seconds);
         cr_expect_lt(rates_map(r, MAP_mul, 64, size).seconds,
                      rates_map(r, MAP_mul, 64, more).seconds);
         cr_expect_lt(rates_map(r, MAP_mul, size, 64).seconds,
@@ -248,7 +248,7 @@ Test(rates, a_gradient_takes_its_packing_too)
 {
     const Rates *const r = &rates_typical;
     const double rows = 1000, n = 10, k = 20;
-    const Cost cost = rates_gradient(r, rows, n, k);
+    const Cost cost = rates_gradient(r, rows, n, k, n + k);
     cr_expect_eq(cost.flops, 2 * rows * n * k);
     cr_expect_geq(cost.seconds,
                   cost.flops / r->gradient + 0.999 * rows * (n + k) * r->pack);

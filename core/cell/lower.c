@@ -659,6 +659,16 @@ int program_row(const Program *p, int param, int part, int parts)
     return row < cut->rows ? (int)row : cut->rows;
 }
 
+bool program_rows(const Program *p, int param, int rows, int part, int parts,
+                  int *first, int *end)
+{
+    *first = program_row(p, param, part, parts);
+    *end = program_row(p, param, part + 1, parts);
+    if (*first == *end) return false;
+    if (p->cut[param].lines == 1) *first = 0, *end = rows;
+    return true;
+}
+
 /* ---- the account, for users ---- */
 
 static void find_graph_phases(Lowering *l)

@@ -160,6 +160,10 @@ void program_close(Program *program);
 /* The first row of a parameter's gradient that part or a later one has; part = parts: all
  * rows. Parts have about the same work, and most have one operand. */
 int program_row(const Program *program, int param, int part, int parts);
+/* Those that a part has of a use of the parameter in so many rows; false: none. What is in
+ * one part has all rows of every use. */
+bool program_rows(const Program *program, int param, int rows, int part, int parts,
+                  int *first, int *end);
 
 /* Floats kept for a row and step: states, buffers, and with scan the states' gradients. */
 size_t program_kept(const Program *program);

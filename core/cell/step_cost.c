@@ -246,19 +246,18 @@ static Cost backward_cost(Walk *w, int T)
 }
 
 /* Rows of d and columns of x that job i of a part must pack, unless another has. */
-static int packed_by(const Program *p, int i, int part, int parts)
+static int packed_by(const Program *p, int i, int rows, int part, int parts)
 {
     const GradientJob *const j = &p->gradient[i];
     bool d = true, x = true;
     for (int other = 0; other < i; other++) {
         const GradientJob *const o = &p->gradient[other];
-        const bool here = o->x >= 0 && program_row(p, o->param, part, parts) <
-                                           program_row(p, o->param, part + 1, parts);
+        int first, end;
+        const bool here =
+            o->x >= 0 && program_rows(p, o->param, o->R, part, parts, &first, &end);
         d &= !here || o->d != j->d;
         x &= !here || o->x != j->x;
     }
-    const int rows = program_row(p, j->param, part + 1, parts) -
-                     program_row(p, j->param, part, parts);
     return (d ? rows : 0) + (x ? j->K : 0);
 }
 
@@ -268,18 +267,18 @@ static Cost job_cost(const Walk *w, int i, int T, int part)
     const Rates *const r = w->rates;
     const GradientJob *const j = &p->gradient[i];
     const double rows = (double)T * w->step->shape.B;
-    const double n = program_row(p, j->param, part + 1, w->parts) -
-                     program_row(p, j->param, part, w->parts);
-    if (n <= 0) return (Cost){0};
-    const double read = 4 * rows * j->G * packed_by(p, i, part, w->parts);
-    const double resident = 4 * rows * (j->R + j->K) * j->G;
-    Cost cost = rates_stream(r, read, resident);
-    if (j->x < 0 || j->table) cost_add(&cost, rates_map(r, MAP_add, rows, n));
-    if (j->table) cost.seconds += 2 * n * j->K * r->pack;
-    if (j->x < 0 || j->table) return cost;
-    const double flops = 2 * rows * j->G * n * j->K;
-    cost_add(&cost, (Cost){.seconds = read / 4 * r->pack + flops / r->gradient,
-                           .flops = flops});
+    int first, end;
+    if (!program_rows(p, j->param, j->R, part, w->parts, &first, &end))
+        return (Cost){0};
+    const int n = end - first;
+    const double packed = packed_by(p, i, n, part, w->parts);
+    Cost cost =
+        rates_stream(r, 4 * rows * j->G * packed, 4 * rows * (j->R + j->K) * j->G);
+    if (j->x < 0 || j->table)
+        cost_add(&cost, rates_map(r, MAP_add, rows, n));
+    else
+        cost_add(&cost, rates_gradient(r, rows * j->G, n, j->K, packed));
+    if (j->table) cost.seconds += 2.0 * n * j->K * r->pack;
     return cost;
 }
 

@@ -44,17 +44,6 @@ static bool fits(const Gradient *list, int count, const Gradient *job)
     return true;
 }
 
-/* Those of a part; false: none. Of a parameter in one part, all rows of every job. */
-static bool job_rows(const Program *p, const GradientJob *j, int part, int parts,
-                     int *first, int *end)
-{
-    *first = program_row(p, j->param, part, parts);
-    *end = program_row(p, j->param, part + 1, parts);
-    if (*first == *end) return false;
-    if (p->cut[j->param].lines == 1) *first = 0, *end = j->R;
-    return true;
-}
-
 static void add_jobs(const Run *r, float *grads, int part, int parts, float *scratch)
 {
     const Program *const p = r->program;
@@ -64,7 +53,8 @@ static void add_jobs(const Run *r, float *grads, int part, int parts, float *scr
     for (int i = 0; i < p->gradients; i++) {
         const GradientJob *const j = &p->gradient[i];
         int first, end;
-        if (!job_rows(p, j, part, parts, &first, &end) || j->table) continue;
+        if (j->table || !program_rows(p, j->param, j->R, part, parts, &first, &end))
+            continue;
         for (int g = 0; g < j->G; g++) {
             Gradient job = job_of(r, j, g, first, end, grads);
             if (!fits(list, count, &job)) {
@@ -116,10 +106,9 @@ static void add_starts(const Run *r, float *grads, int part, int parts)
     for (int s = 0; s < p->states; s++) {
         if (p->state[s].start_param < 0) continue;
         const int n = state_floats(p, s);
-        int first = program_row(p, p->state[s].start_param, part, parts),
-            end = program_row(p, p->state[s].start_param, part + 1, parts);
-        if (first == end) continue;
-        if (p->cut[p->state[s].start_param].lines == 1) first = 0, end = n;
+        int first, end;
+        if (!program_rows(p, p->state[s].start_param, n, part, parts, &first, &end))
+            continue;
         simd->sum_rows(r->step->shape.B, end - first,
                        state_row(r->step, r->memory->dstate, s, 0, 0) + first,
                        row_floats(n),
@@ -139,7 +128,8 @@ void step_gradient(Step *step, const Chunk *chunk, float *grads, int part, int p
     for (int i = 0; i < p->gradients; i++) {
         const GradientJob *const job = &p->gradient[i];
         int first, end;
-        if (job->table && job_rows(p, job, part, parts, &first, &end))
+        if (job->table &&
+            program_rows(p, job->param, job->R, part, parts, &first, &end))
             add_table(&r, job, first, end, grads + p->param_offset[job->param]);
     }
     add_starts(&r, grads, part, parts);

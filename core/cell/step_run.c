@@ -27,11 +27,6 @@ static size_t row_of(const At *v, const Block *b)
     return v->block ? padded((size_t)b->units) : (size_t)v->row;
 }
 
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 static void run_map(const Run *r, const Instr *i, const Block *b)
 {
     const At *const v = r->value;

@@ -36,16 +36,6 @@ typedef struct Block {
     int j, units;
 } Block;
 
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-static int most(int a, int b)
-{
-    return a > b ? a : b;
-}
-
 static Segment segment_of(const Scan *s, int index)
 {
     const int n = s->run->step->scan;

@@ -307,14 +307,19 @@ Cost head_pack_cost(const Head *h, int parts, const Rates *rates)
     return (Cost){.seconds = rates->call + 2 * floats / parts * rates->pack};
 }
 
+/* Steps of a window that have targets; of a vector net one of them all does. */
+static double target_steps(const Pass *p, const Window *w)
+{
+    return p->net->model.vector ? 1.0 / pass_windows(&p->shape) : w->T - w->lead;
+}
+
 #define LOSS 3 /* calls' worth: of a row */
 
 /* Products of as many rows as there are at once, and losses of about an exponential. */
 Cost head_cost(const Head *h, const Window *w, int rows, const Rates *rates)
 {
     const Pass *const p = h->pass;
-    const double T =
-        p->net->model.vector ? 1.0 / pass_windows(&p->shape) : (double)(w->T - w->lead);
+    const double T = target_steps(p, w);
     const bool whole = rows == p->shape.B && T > 1;
     const double at_once = whole ? rows * T : rows, times = whole ? 1 : T;
     const double n = h->outputs, k = h->width, weights = 8 * n * k;
@@ -331,10 +336,9 @@ Cost head_cost(const Head *h, const Window *w, int rows, const Rates *rates)
 Cost head_gradient_cost(const Head *h, const Window *w, int parts, const Rates *rates)
 {
     const Pass *const p = h->pass;
-    const double T =
-        p->net->model.vector ? 1.0 / pass_windows(&p->shape) : (double)(w->T - w->lead);
+    const double T = target_steps(p, w);
     const bool wide = h->width > h->outputs;
     const double n = wide ? h->outputs : (double)h->outputs / parts;
     const double k = wide ? (double)h->width / parts : h->width;
-    return rates_gradient(rates, T * p->shape.B, n, k);
+    return rates_gradient(rates, T * p->shape.B, n, k, n + k);
 }

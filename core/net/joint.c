@@ -189,18 +189,13 @@ static double elements(const Joint *j, const Window *w, int rows)
     return (double)w->T * rows * j->width;
 }
 
-static Cost map_cost(const Rates *rates, MapOp op, double elements)
-{
-    return rates_map(rates, op, 1, elements);
-}
-
 Cost joint_enter_cost(const Joint *j, const Window *w, int rows, const Rates *rates)
 {
     if (!j->makes) return (Cost){0};
     const double n = elements(j, w, rows);
-    Cost cost = map_cost(rates, MAP_copy, n);
+    Cost cost = rates_map(rates, MAP_copy, 1, n);
     if (j->drop <= 0) return cost;
-    cost_add(&cost, map_cost(rates, MAP_mul, n));
+    cost_add(&cost, rates_map(rates, MAP_mul, 1, n));
     cost.seconds += n * rates->drop;
     return cost;
 }
@@ -210,8 +205,8 @@ Cost joint_leave_cost(const Joint *j, const Window *w, int rows, const Rates *ra
     Cost cost = {0};
     if (!j->learns) return cost;
     const double n = elements(j, w, rows);
-    if (j->forks) cost_add(&cost, map_cost(rates, MAP_add, n));
-    if (j->drop > 0) cost_add(&cost, map_cost(rates, MAP_mul, n));
+    if (j->forks) cost_add(&cost, rates_map(rates, MAP_add, 1, n));
+    if (j->drop > 0) cost_add(&cost, rates_map(rates, MAP_mul, 1, n));
     return cost;
 }
 

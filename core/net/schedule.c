@@ -132,11 +132,6 @@ static bool search(Search *s, Error *err)
 
 /* ---- what is worth a try ---- */
 
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
 static Split most_of(const Search *s, WeftSplit way)
 {
     const PlanMachine *const m = &s->terms->machine;

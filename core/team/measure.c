@@ -48,12 +48,6 @@ enum {
     PROBES
 };
 
-static const int product_rows[] = {
-#define ITEM(m) m,
-    PRODUCT_ROWS_LIST(ITEM)
-#undef ITEM
-};
-
 static double most(double a, double b)
 {
     return a > b ? a : b;

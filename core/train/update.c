@@ -120,7 +120,7 @@ UpdateRates train_rates(const WeftTrain *train, uint64_t updates, uint64_t since
 
 /* ---- tiles ---- */
 
-static size_t least(size_t a, size_t b)
+static size_t least_of(size_t a, size_t b)
 {
     return a < b ? a : b;
 }
@@ -132,7 +132,8 @@ static void run_norm(const Tile *tile, int worker)
     const size_t segments = update_segments(u->count);
     for (size_t s = (size_t)tile->part; s < segments; s += (size_t)tile->parts) {
         const size_t at = s * SEGMENT;
-        u->partial[s] = simd->sum_squares(least(SEGMENT, u->count - at), u->grads + at);
+        u->partial[s] =
+            simd->sum_squares(least_of(SEGMENT, u->count - at), u->grads + at);
     }
 }
 
@@ -157,7 +158,7 @@ static void run_update(const Tile *tile, int worker)
     const size_t lines = (u->count + LANES_MAX - 1) / LANES_MAX;
     const size_t parts = (size_t)tile->parts, part = (size_t)tile->part;
     const size_t at = lines * part / parts * LANES_MAX;
-    const size_t end = least(lines * (part + 1) / parts * LANES_MAX, u->count);
+    const size_t end = least_of(lines * (part + 1) / parts * LANES_MAX, u->count);
     if (at >= end) return;
 
     float *const w = u->params + at, *const g = u->grads + at;
