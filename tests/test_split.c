@@ -1,6 +1,7 @@
 /* test_split.c: how an update is shared out among threads, by force or by choice, in much
  * memory or little, is as asked for and changes no bit. */
 #include "../core/net/schedule.h"
+#include "lost_core.h"
 #include "net_rig.h"
 
 enum { LAYERS = 2, STEPS = 24, ROWS = 12, CHUNK = 4 };
@@ -115,6 +116,37 @@ Test(split, no_mixture_changes_a_bit)
         }
         weft_cell_close(r.cell);
     }
+}
+
+/* A thread that lost its core twice rests, and the other has all rows at once. */
+Test(split, one_thread_of_two_runs_the_tiles_of_one)
+{
+    WeftTeam *const all = rig_team(0);
+    const int cores = weft_team_threads(all);
+    weft_team_close(all);
+    if (cores < 2) return;
+    Rig r;
+    rig_open(&r, gru_text);
+    const uint64_t once = digest(&r, 1, WEFT_SPLIT_AUTO, 0, NULL);
+    const Split split = {.rows = 2, .units = 2, .parts = 2, .slots = 2};
+    WeftTeam *const team = rig_team(2);
+    WeftNet *const net = net_of(&r, team);
+    MUST(pass_open(net, &whole, &split, &net->training, &err));
+    cr_expect(both_run(team, 1, 10) && both_run(team, 1, 10));
+    MUST(train(&r, net, &err));
+    TileList *const alone = net->training->list[0].of[ALONE];
+    cr_assert(alone);
+    int blocks = 0;
+    for (int i = 0; i < tiles_count(alone); i++) {
+        const Tile *const tile = tiles_get(alone, i);
+        if (tile->name && strcmp(tile->name, "forward") == 0)
+            blocks += tile->index == 0 && tile->layer == 0;
+    }
+    cr_expect_eq(blocks, 1);
+    cr_expect(weft_net_digest(net) == once);
+    weft_net_close(net);
+    weft_team_close(team);
+    weft_cell_close(r.cell);
 }
 
 Test(split, is_as_it_is_forced)

@@ -1,6 +1,7 @@
 /* test_team.c: every tile once, after those it waits for, on any number of threads. */
 #include "../core/team/team.h"
 #include "../simd/isa.h"
+#include "lost_core.h"
 
 #include <criterion/criterion.h>
 #include <float.h>
@@ -249,42 +250,6 @@ Test(team, the_caller_keeps_its_affinity)
 }
 
 /* ---- cores that others want ---- */
-
-enum { BOTH = 2 };
-
-typedef struct Core {
-    int loser;       /* worker that loses its core; -1: none; BOTH */
-    atomic_int met;  /* workers that came */
-    double patience; /* seconds that each waits for the other */
-} Core;
-
-/* Who keeps its core works on it; so long that what other processes take is little
- * beside what is lost here. */
-static void run_on_core(const Tile *tile, int worker)
-{
-    Core *const c = tile->context;
-    double end = now() + c->patience;
-    add(&c->met, 1 << worker);
-    while (add(&c->met, 0) != 3 && now() < end) continue;
-    if (c->loser < 0) return;
-    if (worker == c->loser || c->loser == BOTH)
-        nanosleep(&(struct timespec){.tv_nsec = 400000000}, NULL);
-    else
-        for (end = now() + 0.4; now() < end;) continue;
-}
-
-/* Whether both workers ran a tile. */
-static bool both_run(Team *two, int loser, double patience)
-{
-    Core core = {.loser = loser, .patience = patience};
-    TileList *list;
-    cr_assert(tiles_open(2, 0, &list, NULL));
-    for (int i = 0; i < 2; i++)
-        (void)tiles_add(list, (Tile){.run = run_on_core, .context = &core, .owner = i});
-    team_run(two, list);
-    tiles_close(list);
-    return core.met == 3;
-}
 
 /* As when the process is stopped, or its quota is spent. */
 Test(team, rests_no_worker_when_all_lose_their_cores)

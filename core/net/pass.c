@@ -157,8 +157,7 @@ bool pass_open(WeftNet *net, const PassShape *shape, const Split *split, Pass **
 
 static void forget(PassList *list)
 {
-    tiles_close(list->gangs);
-    tiles_close(list->alone);
+    for (int crew = 0; crew < CREWS; crew++) tiles_close(list->of[crew]);
     *list = (PassList){0};
 }
 
@@ -331,31 +330,48 @@ static void open_targets(Pass *p)
     p->scale = p->weight_sum > 0 ? (float)(1 / p->weight_sum) : 0;
 }
 
-static bool weave_planned(Pass *p, int windows, int members, TileList **list,
-                          Error *err)
+static Crew crew_of(const Pass *p)
+{
+    Team *const team = p->net->team;
+    if (p->threads > 1 && team_next(team) == 1) return ALONE;
+    return p->split.units > 1 && team_on_time(team) ? GANGS : THREADS;
+}
+
+/* Gangs are for threads that are on time: a member that is late makes all the others wait in
+ * every step. And one thread does best with all rows at once. */
+static Split split_for(const Pass *p, Crew crew)
+{
+    Split split = p->split;
+    if (crew != GANGS) split.units = 1;
+    if (crew == ALONE) split.rows = split.parts = 1;
+    return split;
+}
+
+static bool weave_planned(Pass *p, int windows, Crew crew, TileList **list, Error *err)
 {
     const Terms *const terms = team_terms(p->net->team);
+    const Split split = split_for(p, crew);
+    PlanMachine machine = terms->machine;
     Plan plan;
-    if (*list) return true;
-    if (!pass_weave(p, windows, members, &terms->rates, list, err)) return false;
-    if (plan_make(*list, &terms->machine, &plan, err)) return true;
+    if (crew == ALONE) machine.cores = machine.domain = 1;
+    if (!pass_weave(p, windows, &split, &terms->rates, list, err)) return false;
+    if (plan_make(*list, &machine, &plan, err)) return true;
     tiles_close(*list);
     *list = NULL;
     return false;
 }
 
-/* One of the two is of so many windows, or becomes so. Gangs are for threads that are on
- * time: a member that is late makes all the others wait in every step. */
+/* One of the two is of so many windows, or becomes so. */
 static TileList *find_list(Pass *p, int windows, Error *err)
 {
     const int i = p->list[0].windows && p->list[0].windows != windows;
+    const Crew crew = crew_of(p);
     PassList *const list = &p->list[i];
+    TileList **const wanted = &list->of[crew];
     if (list->windows != windows) forget(list);
     list->windows = windows;
-    const int units = p->split.units;
-    const bool gangs = units > 1 && team_on_time(p->net->team);
-    TileList **const wanted = gangs ? &list->gangs : &list->alone;
-    return weave_planned(p, windows, gangs ? units : 1, wanted, err) ? *wanted : NULL;
+    if (!*wanted && !weave_planned(p, windows, crew, wanted, err)) return NULL;
+    return *wanted;
 }
 
 bool pass_run(Pass *p, int offset, int windows, bool fresh, Error *err)

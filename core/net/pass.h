@@ -101,11 +101,14 @@ typedef struct Window {
     int *rbegun, *rended; /* [B]: ... and counted from the end of the window */
 } Window;
 
-/* The tiles of updates of so many windows. */
+/* How many threads of a team run an update: all, each on time, in gangs; those that are
+ * there; one. */
+typedef enum Crew { GANGS, THREADS, ALONE, CREWS } Crew;
+
+/* The tiles of updates of so many windows, by Crew; made when they are needed. */
 typedef struct PassList {
     int windows;
-    TileList *gangs,
-        *alone; /* as the split is; without gangs; made when they are needed */
+    TileList *of[CREWS];
 } PassList;
 
 struct Pass {
@@ -139,12 +142,6 @@ struct Pass {
     float *out;           /* predict: the caller's, [T][B][O], vector [B][O] */
     double loss_sum, hit_sum, weight_sum;
 };
-
-/* Where block i of rows begins. */
-static inline int pass_row(const Pass *pass, int i)
-{
-    return (int)((int64_t)pass->shape.B * i / pass->split.rows);
-}
 
 static inline bool pass_trains(const Pass *pass)
 {
@@ -181,9 +178,9 @@ bool pass_run(Pass *pass, int offset, int windows, bool fresh, Error *err);
  * losses and weights. */
 size_t pass_span(const Pass *pass, size_t *first);
 
-/* The tiles of an update of so many windows, and what each costs, with gangs of so many
- * members: those of the split, or 1. weave.c */
-bool pass_weave(Pass *pass, int windows, int members, const Rates *rates,
+/* The tiles of an update of so many windows, and what each costs: split as the pass is, or into
+ * other blocks of rows, parts, or gangs of 1. weave.c */
+bool pass_weave(Pass *pass, int windows, const Split *split, const Rates *rates,
                 TileList **list, Error *err);
 
 /* Carried states of all rows, [rows][states]. */

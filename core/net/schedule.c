@@ -30,9 +30,8 @@ static bool plan_pass(Pass *p, int windows, const Terms *terms, Choice *choice,
                       Error *err)
 {
     TileList *list = NULL;
-    const bool made =
-        pass_weave(p, windows, p->split.units, &terms->rates, &list, err) &&
-        plan_make(list, &terms->machine, &choice->plan, err);
+    const bool made = pass_weave(p, windows, &p->split, &terms->rates, &list, err) &&
+                      plan_make(list, &terms->machine, &choice->plan, err);
     choice->flops = 0;
     for (int i = 0; made && i < tiles_count(list); i++)
         choice->flops += tiles_get(list, i)->flops;

@@ -28,7 +28,7 @@ typedef struct Weave {
     Pass *pass;
     TileList *list;
     const Rates *rates;
-    int members; /* of gangs */
+    const Split *split; /* with the slots and the steps ahead of the pass */
     int window;
     int stride;   /* tiles of a window: all have the same, in the same order */
     Window steps; /* of the window: those alone */
@@ -67,10 +67,10 @@ static void add(const Weave *w, Tile tile)
 static int home_of(const Weave *w, int block)
 {
     const Pass *const p = w->pass;
-    const int blocks = p->split.slots * p->split.rows;
-    const int all = blocks * p->split.units;
-    const int apart = all < p->threads ? p->threads / blocks : p->split.units;
-    return (w->window % p->split.slots * p->split.rows + block) * apart % p->threads;
+    const Split *const s = w->split;
+    const int blocks = s->slots * s->rows, all = blocks * s->units;
+    const int apart = all < p->threads ? p->threads / blocks : s->units;
+    return (w->window % s->slots * s->rows + block) * apart % p->threads;
 }
 
 static Tiles add_parts(const Weave *w, Tile tile, int parts)
@@ -88,11 +88,11 @@ static Tiles add_parts(const Weave *w, Tile tile, int parts)
 /* Each block in so many parts. */
 static Tiles add_blocks(const Weave *w, Tile tile, int parts)
 {
-    const int blocks = w->pass->split.rows;
+    const int blocks = w->split->rows;
     const Tiles tiles = {tiles_count(w->list), blocks * parts};
     for (int i = 0; i < blocks; i++) {
-        tile.first = pass_row(w->pass, i);
-        tile.end = pass_row(w->pass, i + 1);
+        tile.first = part_at(w->pass->shape.B, 1, i, blocks);
+        tile.end = part_at(w->pass->shape.B, 1, i + 1, blocks);
         tile.home = home_of(w, i);
         (void)add_parts(w, tile, parts);
     }
@@ -102,7 +102,7 @@ static Tiles add_blocks(const Weave *w, Tile tile, int parts)
 /* Each block by a gang. */
 static Tiles add_gangs(const Weave *w, Tile tile)
 {
-    tile.gang = w->members;
+    tile.gang = w->split->units;
     return add_blocks(w, tile, tile.gang);
 }
 
@@ -119,7 +119,7 @@ static Tiles add_one(const Weave *w, Kind kind)
 /* Of blocks of rows; every member of a gang waits for every member of another. */
 static void after_each(const Weave *w, Tiles later, Tiles earlier)
 {
-    const int blocks = w->pass->split.rows;
+    const int blocks = w->split->rows;
     const int l = later.count / blocks, e = earlier.count / blocks;
     for (int i = 0; i < blocks * l; i++)
         for (int k = 0; k < e; k++)
@@ -174,7 +174,7 @@ static Tiles add_before(const Weave *w, Tiles enter, int layer, Direction *direc
     Tile tile = tile_of(w, BEFORE, layer, direction);
     tile.end = w->pass->shape.B;
     tile.home = home_of(w, 0);
-    const Tiles before = add_parts(w, tile, w->pass->split.ahead);
+    const Tiles before = add_parts(w, tile, w->split->ahead);
     after_all(w, before, entered);
     return add_gate(w, before);
 }
@@ -208,7 +208,7 @@ static void add_gradient(const Weave *w, Tiles rows, Tile tile)
 {
     const Tiles done = add_gate(w, rows);
     tile.home = home_of(w, 0);
-    const Tiles gradient = add_parts(w, tile, w->pass->split.parts);
+    const Tiles gradient = add_parts(w, tile, w->split->parts);
     after_all(w, gradient, done);
     after_like(w, gradient);
 }
@@ -237,9 +237,8 @@ static void add_window_backward(const Weave *w, Tiles head)
 }
 
 /* Upper bounds, with two directions everywhere. */
-static int64_t tiles_room(const Pass *p, int windows)
+static int64_t tiles_room(const Pass *p, const Split *s, int windows)
 {
-    const Split *const s = &p->split;
     const int L = p->net->model.layer_count;
     const int start = (2 * L + 2) * p->threads + 1;
     const int window = ((4 * s->units + 2) * L + 1) * s->rows + 2 * L * (s->ahead + 2) +
@@ -250,7 +249,7 @@ static int64_t tiles_room(const Pass *p, int windows)
 static void add_window(Weave *w, Tiles start)
 {
     Pass *const p = w->pass;
-    const int first = tiles_count(w->list), had = w->window - p->split.slots;
+    const int first = tiles_count(w->list), had = w->window - w->split->slots;
     const int free = had < 0 ? start.first : start.first + (had + 1) * w->stride;
     const Window before = w->steps;
     pass_window(&p->shape, w->window % pass_windows(&p->shape) * p->shape.chunk,
@@ -263,11 +262,13 @@ static void add_window(Weave *w, Tiles start)
         tiles_count(w->list) - first; /* its end: start + (window + 1) strides */
 }
 
-bool pass_weave(Pass *p, int windows, int members, const Rates *rates, TileList **list,
-                Error *err)
+bool pass_weave(Pass *p, int windows, const Split *split, const Rates *rates,
+                TileList **list, Error *err)
 {
-    Weave w = {.pass = p, .rates = rates, .members = members};
-    const int64_t room = tiles_room(p, windows), edges = (3 + p->split.units) * room;
+    assert(split->slots == p->split.slots && split->ahead == p->split.ahead);
+    Weave w = {.pass = p, .split = split, .rates = rates};
+    const int64_t room = tiles_room(p, split, windows),
+                  edges = (3 + split->units) * room;
     if (edges > INT32_MAX)
         return error(err,
                      "an update of %d chunks has too many tiles: more in a chunk, or "

@@ -124,15 +124,21 @@ static void work_tiles(const Region *region, int worker)
     tiles_work(region->list, worker, region->watch);
 }
 
+int team_next(Team *team)
+{
+    const double now = clock_seconds(CLOCK_MONOTONIC);
+    if (team->active < team->threads && now >= team->until) {
+        team->active = team->threads;
+        team->until = now;
+        for (int i = 0; i < team->threads; i++) team->place[i] = i;
+    }
+    return team->active;
+}
+
 void team_run(Team *team, TileList *list)
 {
     const double begin = clock_seconds(CLOCK_MONOTONIC);
-    if (team->active < team->threads && begin >= team->until) {
-        team->active = team->threads;
-        team->until = begin;
-        for (int i = 0; i < team->threads; i++) team->place[i] = i;
-    }
-    tiles_start(list, team->active);
+    tiles_start(list, team_next(team));
     for (const Watch *w = team->watch; w; w = w->next)
         if (w->start) w->start(w->context, list);
     for (int i = 0; i < team->active; i++) team->lost[i] = 0; /* if no region is run */

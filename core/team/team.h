@@ -48,6 +48,8 @@ bool tiles_named(TileList *list, const char *name); /* is there one of this name
  * worker and the caller's mode is restored. */
 void team_run(Team *team, TileList *list);
 
+/* Threads of the next run: all but those that rest. */
+int team_next(Team *team);
 /* Whether each of its threads had a core of its own, all the time, in the last run: before the
  * first, if there are as many. */
 bool team_on_time(const Team *team);
