@@ -274,7 +274,8 @@ typedef struct WeftTrain {
     int scan; /* steps of the segments that a chunk is cut into, from its first on, in layers
                  whose every state is h' = a h + b, a and b of no state (mingru, minlstm):
                  segments run side by side, so that few rows keep many cores at work. Exact
-                 but for rounding, which depends on it. 0: not cut. Other layers run as
+                 but for rounding, which depends on it, where no a is beyond 1 for long: the
+                 product of a segment's must be finite. 0: not cut. Other layers run as
                  without it; that all do is an error. Evaluation and prediction never cut */
     WeftOptimizer optimizer;
     float rate;             /* (d) 1e-3 */

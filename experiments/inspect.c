@@ -34,7 +34,8 @@ static bool sized_open(const char *name, const Sizes *sizes, WeftCell **cell,
                        WeftError *err)
 {
     if (!cell_open(name, cell, err)) return false;
-    if (pairs_each(sizes->set, set, *cell, err)) return true;
+    if (pairs_each(sizes->set, set, *cell, err) && cell_set_named(*cell, name, err))
+        return true;
     weft_cell_close(*cell);
     return false;
 }

@@ -60,6 +60,7 @@ static bool plan_net(const Options *o, Settings *s, WeftTeam *team, WeftError *e
     if (!share_apply(&o->share, team, err) || !settings_solve(s, &shape, &count, err) ||
         !settings_net(s, team, &shape, &net, err))
         return false;
+    if (s->parameters) printf("hidden %d: %zu parameters\n", s->hidden, count);
     const bool planned = weft_net_plan(net, &plan, stdout, err);
     weft_net_close(net);
     return planned;

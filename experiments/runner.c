@@ -159,6 +159,21 @@ static WeftModel trial_shape(const Trial *trial)
 
 /* ---- points ---- */
 
+/* The equations of a file that --layers names: a line of their own. */
+static bool add_layers(const char *layers, char *text, size_t size, WeftError *err)
+{
+    char item[CELL_NAME_SIZE], base[CELL_NAME_SIZE];
+    uint64_t bits;
+    while (list_next(&layers, item, sizeof item)) {
+        char *const width = strrchr(item, ':');
+        if (width && !strchr(width, '=')) *width = 0;
+        if (!cell_name_base(item, base)) continue;
+        if (!file_digest(base, &bits, err)) return false;
+        append(text, size, "layer=%016" PRIx64 "\n", bits);
+    }
+    return true;
+}
+
 /* All that decides the rows of a point, and of a text's baselines. */
 static bool point_digest(Point *point, WeftError *err)
 {
@@ -170,6 +185,7 @@ static bool point_digest(Point *point, WeftError *err)
     if (cell_name_base(point->cell, base) && !file_digest(base, &cell_bits, err))
         return false;
     append(text, sizeof text, "equations=%016" PRIx64 "\n", cell_bits);
+    if (!add_layers(point->settings.layers, text, sizeof text, err)) return false;
     snprintf(point->digest, sizeof point->digest, "%016" PRIx64,
              fnv(FNV_START, text, strlen(text)));
     return true;

@@ -41,8 +41,7 @@ static bool set_one(void *cell, const char *name, double value, WeftError *err)
     return weft_cell_set(cell, name, value, err);
 }
 
-/* What follows the base, as the list that pairs_each takes. */
-static bool cell_set_named(WeftCell *cell, const char *name, WeftError *err)
+bool cell_set_named(WeftCell *cell, const char *name, WeftError *err)
 {
     static const Option option = {.name = "cell"};
     char list[CELL_NAME_SIZE], pairs[PAIRS_SIZE] = "";
@@ -427,7 +426,7 @@ bool settings_solve(Settings *settings, const WeftModel *shape, size_t *count,
                     WeftError *err)
 {
     const uint64_t most = settings->parameters;
-    int unit, high = 1;
+    int unit, high;
     size_t parameters;
     if (!most) return true;
     if (!hidden_unit(settings, shape, &unit, &parameters, err)) return false;
@@ -436,16 +435,17 @@ bool settings_solve(Settings *settings, const WeftModel *shape, size_t *count,
                     "--parameters %" PRIu64 ": %s has %zu with --hidden %d, which "
                     "is the least",
                     most, settings->cell, parameters, unit);
-    while (parameters <= most) {
+    for (int low = 1, most_units = HIDDEN_MAX / unit;; low = high) {
         *count = parameters;
-        high *= 2;
-        if (high > HIDDEN_MAX / unit)
+        if (low == most_units)
             return fail(err,
                         "--parameters %" PRIu64 ": %s has only %zu with --hidden %d",
-                        most, settings->cell, parameters, high / 2 * unit);
+                        most, settings->cell, parameters, low * unit);
+        high = 2 * low < most_units ? 2 * low : most_units;
         if (!count_at(*settings, shape, high * unit, &parameters, err)) return false;
+        if (parameters > most)
+            return hidden_between(settings, shape, unit, low, high, count, err);
     }
-    return hidden_between(settings, shape, unit, high / 2, high, count, err);
 }
 
 WeftTrain settings_train(const Settings *settings, uint64_t updates)

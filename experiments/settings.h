@@ -40,6 +40,8 @@ extern const OptionKind option_cells;
 bool cell_name_good(const char *name, WeftError *err);
 /* A cell by name or file, with what the name sets: "lstm:forget=0". */
 bool cell_open(const char *name, WeftCell **cell, WeftError *err);
+/* Sets that anew, over what was set since. */
+bool cell_set_named(WeftCell *cell, const char *name, WeftError *err);
 /* The name without what it sets, and whether that is a file's. */
 #define CELL_NAME_SIZE 256
 bool cell_name_base(const char *name, char base[CELL_NAME_SIZE]);

@@ -91,9 +91,9 @@ Test(command, says_what_it_is)
 {
     expect_call(0, "weft 0.", "weft --version");
     expect_call(0, "Usage: weft VERB", "weft --help");
-    static const char *const verbs[] = {"run",   "report", "train",
-                                        "eval",  "sample", "predict",
-                                        "cells", "check",  "plan",    "machine"};
+    static const char *const verbs[] = {"run",    "report",  "train", "eval",
+                                        "sample", "predict", "cells", "check",
+                                        "plan",   "machine"};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         shell("weft --help");
         cr_expect(strstr(out, verbs[i]), "%s", verbs[i]);
@@ -514,6 +514,36 @@ Test(command, parameters_keeps_heads_whole_and_leaves_layers_their_width)
     cr_expect(strstr(out, "net: 113 parameters"), "%s", out);
     expect_call(0, "hidden 1: the most",
                 ONE_STEP " --layers lstm:3,gru --parameters 112");
+}
+
+/* 5 h + 1 of them; doubling would pass the largest width. */
+Test(command, parameters_find_widths_up_to_the_largest)
+{
+    expect_call(0, "hidden 599999: 2999996 parameters",
+                "weft plan --threads 1 --rates " SOURCE_DIR
+                "/bench/machines/zen3.rates "
+                "--cell indrnn --inputs 2 --parameters 3000000");
+}
+
+/* Its rows are finished, until the file changes. */
+Test(command, a_cell_file_among_the_layers_decides_the_rows)
+{
+    static const char *const cells[] = {
+        "state h\nweight W [hidden][input]\nh' = W x\n",
+        "state h\nweight W [hidden][input]\nh' = -(W x)\n"};
+    char rows[2][64];
+    for (int i = 0; i < 2; i++) {
+        write_file("one.cell", cells[i], strlen(cells[i]));
+        for (int again = 0; again < 2; again++)
+            expect_call(
+                0, "adding",
+                "weft run adding --cell rnn --layers one.cell:3,rnn:3 --length 5 "
+                "--seed 0 --steps 1 --batch 2 --out rows");
+        expect_call(0, "", "grep -v '^#' rows/adding.tsv | grep -c ''");
+        expect_call(0, "", "tail -1 rows/adding.tsv | cut -f8");
+        snprintf(rows[i], sizeof rows[i], "%.60s", out);
+    }
+    cr_expect(strcmp(rows[0], rows[1]), "twice the digest %s", rows[0]);
 }
 
 Test(command, parameters_too_many_for_a_cell_are_told)

@@ -67,7 +67,7 @@ static void slot_place(const Step *step, SlotMemory *m, Arena *arena)
                 ARENA_TAKE(arena, float, (T - 1) / (size_t)step->scan * B * row);
         if (!s->training) continue;
         m->dstate[i] = ARENA_TAKE(arena, float, (step->scan ? T + 1 : 2) * B * row);
-        m->stash[i] = ARENA_TAKE(arena, float, row *B);
+        if (!step->scan) m->stash[i] = ARENA_TAKE(arena, float, row *B);
     }
     for (int i = 0; i < p->buffers; i++)
         m->buffer[i] = ARENA_TAKE(arena, float, row_floats(p->buffer[i]) * T * B);

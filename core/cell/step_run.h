@@ -20,10 +20,11 @@
 /* What a chunk in flight keeps. */
 typedef struct SlotMemory {
     float **state;  /* each [T+1][B][n] */
-    float **dstate; /* each [2][B][n]: leaving step t in (t+1)%2, entering in t%2 ... */
-    float **stash;  /* each [B][n]: dstate of rows that are past their end */
-                    /* ... with scan as state, and ... */
-    float **product; /* ... each [segments - 1][B][n] */
+    float **dstate; /* each [2][B][n]: leaving step t in (t+1)%2, entering in t%2; with
+                       scan as state */
+    float *
+        *stash; /* each [B][n]: dstate of rows that are past their end; not with scan */
+    float **product; /* with scan, each [segments - 1][B][n] */
     float **buffer;  /* each [T][B][n] */
     float *output;   /* [T][B][outputs], when it is none of these */
     float *input; /* [T][B][input]: a copy, when the caller's steps are not in a row */

@@ -51,7 +51,7 @@ typedef struct Symbol {
     double a, b;
     int a_const, b_const; /* consts that give a and b; -1: none */
     int like;             /* PARAM: a parameter above that it begins as; -1: none */
-    bool negated;         /* with a const or a parameter: its negative */
+    bool negated;         /* a minus stands before it */
 
     int first,
         root; /* STATE, ASSIGNED: its equation is expr[first .. root]; -1: none */

@@ -1,5 +1,5 @@
-/* schedule.c: two or three counts of a split after others are varied, the rest held, until none
- * of these sets does better. */
+/* schedule.c: sets of two or three counts are varied in turn, the other counts held, until none
+ * of the sets does better. */
 #include "schedule.h"
 
 #include <stdint.h>

@@ -27,7 +27,7 @@
 #define LOST_SECONDS 1e-3
 #define REST_LEAST   8
 #define REST_MOST    128
-#define SOON         16e-3 /* in which a process that wants the core all the time gets it */
+#define SOON         16e-3 /* and a run: a process that wants a core always has it by then */
 
 struct WeftTeam {
     int threads;
@@ -74,7 +74,7 @@ static void work_flushed(const Region *region, int worker)
 static bool shrink(Team *team, double begin)
 {
     const double now = clock_seconds(CLOCK_MONOTONIC);
-    const bool again = begin - team->until < SOON;
+    const bool again = begin - team->until < SOON + (now - begin);
     double most = 0, all = team->lost[0];
     int active = team->active;
     for (int i = 1; i < team->active; i++)
