@@ -96,17 +96,6 @@ bool corpus_streams(const Corpus *corpus, const Settings *settings, Streams *str
                             &streams->inner, NULL, err);
 }
 
-bool corpus_ngrams(const Corpus *corpus, Part part, double nats[NGRAM_ORDERS],
-                   WeftError *err)
-{
-    for (int order = 0; order < NGRAM_ORDERS; order++)
-        if (!weft_ngram(corpus->symbols, part_count(corpus, TRAINING),
-                        corpus->symbols + corpus->start[part], part_count(corpus, part),
-                        corpus->alphabet, order, &nats[order], err))
-            return false;
-    return true;
-}
-
 bool corpus_settings_good(const Settings *settings, WeftError *err)
 {
     if (settings->both)
@@ -129,44 +118,40 @@ typedef struct Own {
     Streams streams; /* of the training part */
 } Own;
 
-static bool score(Data *data, WeftNet *net, Part part, char text[256], double *loss,
-                  WeftError *err)
+static bool evaluate(Data *data, WeftNet *net, Part part, int percent, WeftScore *score,
+                     WeftError *err)
 {
     const Own *own = data->own;
-    *loss = NAN;
-    text[0] = 0;
-    if (!own->windows[part]) {
-        snprintf(text, 256, "nothing to score: the part is empty");
-        return true;
-    }
-    WeftScore s;
-    if (!weft_evaluate(net, &own->part[part], 0, own->windows[part], &s, err))
-        return false;
-    *loss = s.loss;
-    snprintf(text, 256, "%.4f nats, %.4f bits a character (%.1f %% right)", s.loss,
-             s.loss * BITS, 100 * s.accuracy);
-    return true;
+    const uint64_t windows = (own->windows[part] * (uint64_t)percent + 99) / 100;
+    *score = (WeftScore){.loss = NAN};
+    return !windows || weft_evaluate(net, &own->part[part], 0, windows, score, err);
 }
 
-static bool baselines(Data *data, WeftError *err)
+static void tell(const Data *data, const WeftScore *score, char text[256])
 {
-    const Own *own = data->own;
-    double nats[PARTS][NGRAM_ORDERS];
-    for (Part part = VALIDATION; part < PARTS; part++)
-        if (part_count(&own->corpus, part) &&
-            !corpus_ngrams(&own->corpus, part, nats[part], err))
-            return false;
-    for (int order = 0; order < NGRAM_ORDERS; order++) {
-        char line[256] = "";
-        append(line, sizeof line, "n-gram of order %d:", order);
-        for (Part part = VALIDATION; part < PARTS; part++)
-            if (part_count(&own->corpus, part))
-                append(line, sizeof line, "  %s %.4f nats, %.4f bits a character",
-                       part == TEST ? "test" : "validation", nats[part][order],
-                       nats[part][order] * BITS);
-        progress_line("%s", line);
+    (void)data;
+    text[0] = 0;
+    if (score->targets == 0) {
+        append(text, 256, "nothing to score: the part is empty");
+        return;
     }
-    return true;
+    append(text, 256, "%.4f nats, %.4f bits a character", score->loss,
+           score->loss * BITS);
+    if (!isnan(score->accuracy))
+        append(text, 256, " (%.1f %% right)", 100 * score->accuracy);
+}
+
+static bool baseline(Data *data, Part part, int index, char name[BASELINE_SIZE],
+                     WeftScore *score, WeftError *err)
+{
+    const Corpus *corpus = &((Own *)data->own)->corpus;
+    name[0] = 0;
+    if (index == NGRAM_ORDERS || !part_count(corpus, part)) return true;
+    snprintf(name, BASELINE_SIZE, "n-gram of order %d", index);
+    *score = (WeftScore){.accuracy = NAN, .targets = (double)part_count(corpus, part)};
+    return weft_ngram(corpus->symbols, part_count(corpus, TRAINING),
+                      corpus->symbols + corpus->start[part], part_count(corpus, part),
+                      corpus->alphabet, index, &score->loss, err);
 }
 
 /* Code points in hexadecimal, comma-separated. */
@@ -267,8 +252,10 @@ bool corpus_data(const char *path, const DataOptions *options, const Settings *s
         free(own);
         return false;
     }
-    *data = (Data){.score = score,
-                   .baselines = baselines,
+    *data = (Data){.glance = 100,
+                   .evaluate = evaluate,
+                   .tell = tell,
+                   .baseline = baseline,
                    .note = note,
                    .close = corpus_data_close,
                    .own = own,
@@ -282,10 +269,10 @@ bool corpus_data(const char *path, const DataOptions *options, const Settings *s
     }
     data->train = streams_source(&own->streams);
     if (!net)
-        progress_line(
-            "text: %zu %s, %d symbols; training %zu, validation %zu, test %zu",
-            own->corpus.count, own->bytes ? "bytes" : "characters",
-            own->corpus.alphabet, part_count(&own->corpus, TRAINING),
-            part_count(&own->corpus, VALIDATION), part_count(&own->corpus, TEST));
+        append(data->about, sizeof data->about,
+               "text: %zu %s, %d symbols; training %zu, validation %zu, test %zu",
+               own->corpus.count, own->bytes ? "bytes" : "characters",
+               own->corpus.alphabet, part_count(&own->corpus, TRAINING),
+               part_count(&own->corpus, VALIDATION), part_count(&own->corpus, TEST));
     return true;
 }

@@ -39,10 +39,7 @@ bool corpus_streams(const Corpus *corpus, const Settings *settings, Streams *str
 bool corpus_source(const Corpus *corpus, Part part, int rows, int steps,
                    WeftSource *source, uint64_t *windows, WeftError *err);
 
-#define NGRAM_ORDERS 6 /* 0 .. 5 */
-/* Nats a symbol of the part, by n-grams counted on the training part. */
-bool corpus_ngrams(const Corpus *corpus, Part part, double nats[NGRAM_ORDERS],
-                   WeftError *err);
+#define NGRAM_ORDERS 6 /* 0 .. 5: the baselines */
 
 /* The alphabet of a saved net, to be freed; NULL with a message when it has none. */
 uint32_t *corpus_alphabet(const WeftNet *net, int *symbols, WeftError *err);

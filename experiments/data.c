@@ -14,7 +14,8 @@ const Option data_options[] = {
     {"columns", "A,B", "columns that go in beside it; else all that are numbers", &option_text, FIELD(columns), 0, 0, NULL},
     {"window", "N", "rows of a table that a forecast looks back at", &option_int, FIELD(window), 1, 1e7, NULL},
     {"horizon", "N", "rows of a table that are forecast", &option_int, FIELD(horizon), 1, 1e5, NULL},
-    {"length", "N", "steps of a task's sequences", &option_int, FIELD(length), 1, 1e7, NULL},
+    {"file", "FILE", "data of a task that is not drawn, instead of its own", &option_text, FIELD(file), 0, 0, NULL},
+    {"length", "N", "length of a task", &option_int, FIELD(length), 1, 1e7, NULL},
     {0},
 };
 // clang-format on
@@ -38,6 +39,15 @@ const char *data_kind(const char *name)
     return ends(name, ".csv") || ends(name, ".tsv") ? DATA_TABLE : DATA_TEXT;
 }
 
+bool experiment_data(const Experiment *experiment, const DataOptions *options,
+                     const Settings *settings, Data *data, WeftError *err)
+{
+    if (!experiment->open) return drawn_data(experiment, options, settings, data, err);
+    DataOptions opened = *options;
+    if (!opened.file) opened.file = experiment->file;
+    return experiment->open(experiment, &opened, settings, data, err);
+}
+
 bool data_open(const char *kind, const char *name, const DataOptions *options,
                const Settings *settings, const WeftNet *net, Data *data, WeftError *err)
 {
@@ -46,7 +56,9 @@ bool data_open(const char *kind, const char *name, const DataOptions *options,
     if (!strcmp(kind, DATA_TABLE))
         return series_data(name, options, settings, net, data, err);
     const Experiment *task = experiment_find(name, err);
-    return task && drawn_data(task, options, settings, data, err);
+    if (task && task->text)
+        return fail(err, "%s is trained on a text: weft train FILE", task->name);
+    return task && experiment_data(task, options, settings, data, err);
 }
 
 const char *data_note(const WeftNet *net, const char *key, WeftError *err)

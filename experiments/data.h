@@ -4,8 +4,6 @@
 #include "experiment.h"
 #include "settings.h"
 
-typedef enum Part { TRAINING, VALIDATION, TEST, PARTS } Part;
-
 /* What a data set is opened with, beside its settings. */
 typedef struct DataOptions {
     /* text */
@@ -16,21 +14,29 @@ typedef struct DataOptions {
     /* task */
     int length;
     /* all but tasks */
-    double split[3]; /* percent */
+    double split[3];  /* percent */
+    const char *file; /* that an experiment opens */
 } DataOptions;
 
 extern const Option data_options[];
 
+#define BASELINE_SIZE 64
 typedef struct Data Data;
 struct Data {
     WeftModel shape; /* without layers */
+    char about[256]; /* a line on what was read */
     WeftSource train;
-    /* Scores a net on a part, as text for a reader: "1.2345 nats ..."; *loss
-     * likewise. */
-    bool (*score)(Data *data, WeftNet *net, Part part, char text[256], double *loss,
-                  WeftError *err);
-    /* Prints what a trained net has to beat, before training; NULL: nothing. */
-    bool (*baselines)(Data *data, WeftError *err);
+    int glance; /* percent of validation that suffice between evaluations */
+    /* Scores a net on so many percent of a part; targets 0: the part is empty. A score's
+     * `accuracy` is what `tell` and the experiment's score_name say it is. */
+    bool (*evaluate)(Data *data, WeftNet *net, Part part, int percent, WeftScore *score,
+                     WeftError *err);
+    /* A score for a reader: "1.2345 nats ...". */
+    void (*tell)(const Data *data, const WeftScore *score, char text[256]);
+    /* Number `index` of what a trained net has to beat on the part; past the last, name
+     * is "". accuracy: NAN where it is not known. */
+    bool (*baseline)(Data *data, Part part, int index, char name[BASELINE_SIZE],
+                     WeftScore *score, WeftError *err);
     /* Keeps in the net what the saved file must know of the data. */
     bool (*note)(const Data *data, WeftNet *net, WeftError *err);
     void (*close)(Data *data);
@@ -45,6 +51,10 @@ bool series_data(const char *path, const DataOptions *options, const Settings *s
                  const WeftNet *net, Data *data, WeftError *err);
 bool drawn_data(const Experiment *experiment, const DataOptions *options,
                 const Settings *settings, Data *data, WeftError *err);
+
+/* Drawn, or opened, as the experiment declares. */
+bool experiment_data(const Experiment *experiment, const DataOptions *options,
+                     const Settings *settings, Data *data, WeftError *err);
 
 /* The kinds by which a saved net remembers what it was trained on (its note "data"). */
 #define DATA_TEXT  "text"

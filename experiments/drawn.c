@@ -5,24 +5,44 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Sequence `index`; or the next steps of a stream, one to a row. */
+static Draw draw_of(const Drawn *drawn, uint64_t batch, int steps, int row)
+{
+    const bool carried = drawn->task->carried;
+    return (Draw){.seed = drawn->seed,
+                  .index =
+                      (carried ? 0 : batch * (uint64_t)drawn->rows) + (uint64_t)row,
+                  .first = carried ? batch * (uint64_t)steps : 0,
+                  .length = drawn->length,
+                  .part = drawn->part};
+}
+
 static bool fill(void *context, uint64_t index, WeftBatch *batch, WeftError *err)
 {
     (void)err;
     const Drawn *drawn = context;
+    const Task *task = drawn->task;
+    batch->fresh = !task->carried || (drawn->reset ? index % drawn->reset : index) == 0;
     for (int row = 0; row < batch->rows; row++) {
-        const uint64_t sequence = index * (uint64_t)batch->rows + (uint64_t)row;
-        drawn->task->draw(drawn->seed, sequence, batch, row);
-        if (!drawn->count || sequence < drawn->count) continue;
-        const int steps = drawn->task->vector ? 1 : batch->steps;
+        const Draw draw = draw_of(drawn, index, batch->steps, row);
+        task->draw(&draw, batch, row);
+        if (!drawn->count ||
+            index * (uint64_t)batch->rows + (uint64_t)row < drawn->count)
+            continue;
+        const int steps = task->vector ? 1 : batch->steps;
         for (int t = 0; t < steps; t++) batch->weight[t * batch->rows + row] = 0;
     }
     return true;
 }
 
-WeftSource drawn_source(Drawn *drawn, int length)
+WeftSource drawn_source(Drawn *drawn)
 {
-    return (WeftSource){
-        .context = drawn, .fill = fill, .steps = length, .rows = drawn->rows};
+    const Task *task = drawn->task;
+    return (WeftSource){.context = drawn,
+                        .fill = fill,
+                        .steps = task->steps ? task->steps(drawn->length, drawn->part)
+                                             : drawn->length,
+                        .rows = drawn->rows};
 }
 
 uint64_t drawn_batches(const Drawn *drawn)
@@ -30,51 +50,53 @@ uint64_t drawn_batches(const Drawn *drawn)
     return (drawn->count + (uint64_t)drawn->rows - 1) / (uint64_t)drawn->rows;
 }
 
-WeftModel task_shape(const Task *task)
-{
-    return (WeftModel){.input = task->input,
-                       .inputs = task->inputs,
-                       .outputs = task->outputs,
-                       .loss = task->loss,
-                       .vector = task->vector};
-}
-
-/* ---- as a data set: training draws by --seed, all else is the test sequences ---- */
+/* ---- as a data set: training draws by --seed ---- */
 
 typedef struct Own {
     const Experiment *experiment;
-    int length;
-    Drawn train, test;
+    Drawn part[PARTS];
 } Own;
 
-static bool score(Data *data, WeftNet *net, Part part, char text[256], double *loss,
-                  WeftError *err)
+static bool evaluate(Data *data, WeftNet *net, Part part, int percent, WeftScore *score,
+                     WeftError *err)
 {
     Own *own = data->own;
-    const WeftSource source = drawn_source(&own->test, own->length);
-    WeftScore s;
-    const uint64_t all = drawn_batches(&own->test);
-    const uint64_t some = (all * (uint64_t)own->experiment->glance + 99) / 100;
-    if (!weft_evaluate(net, &source, 0, part == TEST ? all : some, &s, err))
-        return false;
-    *loss = s.loss;
-    text[0] = 0;
-    append(text, 256, "%.6f %s over %.0f sequences", s.loss, own->experiment->unit,
-           s.targets);
-    if (own->experiment->task.loss != WEFT_SQUARE)
-        append(text, 256, " (%.1f %% right)", 100 * s.accuracy);
-    return true;
+    const WeftSource source = drawn_source(&own->part[part]);
+    const uint64_t all = drawn_batches(&own->part[part]);
+    return weft_evaluate(net, &source, 0, (all * (uint64_t)percent + 99) / 100, score,
+                         err) &&
+           (!own->experiment->score ||
+            own->experiment->score(net, &own->part[part], score, err));
 }
 
-static bool baselines(Data *data, WeftError *err)
+static void tell(const Data *data, const WeftScore *score, char text[256])
+{
+    const Experiment *experiment = ((const Own *)data->own)->experiment;
+    text[0] = 0;
+    append(text, 256, "%.6f %s", score->loss, experiment->unit);
+    if (score->targets > 0)
+        append(text, 256, " over %.0f %s", score->targets,
+               experiment->task.vector ? "sequences" : "steps");
+    if (isnan(score->accuracy)) return;
+    if (experiment->score_name)
+        append(text, 256, " (%s: %.6g)", experiment->score_name, score->accuracy);
+    else if (experiment->task.loss != WEFT_SQUARE)
+        append(text, 256, " (%.1f %% right)", 100 * score->accuracy);
+}
+
+/* The oracles, which are of the test. */
+static bool baseline(Data *data, Part part, int index, char name[BASELINE_SIZE],
+                     WeftScore *score, WeftError *err)
 {
     (void)err;
-    const Experiment *experiment = ((Own *)data->own)->experiment;
-    for (const Oracle *o = experiment->oracles; o && o->name; o++)
-        printf("%s: %.6f %s\n", o->name, o->loss, experiment->unit);
+    const Oracle *oracle = ((Own *)data->own)->experiment->oracles;
+    for (int i = 0; oracle && oracle->name && i < index; i++) oracle++;
+    name[0] = 0;
+    if (part != TEST || !oracle || !oracle->name) return true;
+    snprintf(name, BASELINE_SIZE, "%s", oracle->name);
+    *score = (WeftScore){.loss = oracle->loss, .accuracy = NAN};
     return true;
 }
-
 static bool note(const Data *data, WeftNet *net, WeftError *err)
 {
     (void)data;
@@ -89,19 +111,30 @@ static void drawn_data_close(Data *data)
 bool drawn_data(const Experiment *experiment, const DataOptions *options,
                 const Settings *settings, Data *data, WeftError *err)
 {
-    if (!experiment->task.draw)
-        return fail(err, "%s is trained on a text: weft train FILE", experiment->name);
     Own *own = calloc(1, sizeof *own);
     if (!own) return fail(err, "out of memory");
     const Task *task = &experiment->task;
-    *own = (Own){experiment,
-                 options->length,
-                 {task, settings->seed, 0, settings->batch},
-                 {task, TEST_SEED, (uint64_t)experiment->test, settings->batch}};
-    *data = (Data){.shape = task_shape(task),
-                   .train = drawn_source(&own->train, own->length),
-                   .score = score,
-                   .baselines = baselines,
+    const uint64_t test = (uint64_t)experiment->test;
+    const uint64_t seeds[PARTS] = {settings->seed, VALIDATION_SEED, TEST_SEED};
+    own->experiment = experiment;
+    for (Part part = TRAINING; part < PARTS; part++)
+        own->part[part] = (Drawn){.task = task,
+                                  .part = part,
+                                  .seed = seeds[part],
+                                  .count = part == TRAINING ? 0 : test,
+                                  .reset = settings->reset,
+                                  .length = options->length,
+                                  .rows = settings->batch};
+    *data = (Data){.shape = {.input = task->input,
+                             .inputs = task->inputs,
+                             .outputs = task->outputs,
+                             .loss = task->loss,
+                             .vector = task->vector},
+                   .train = drawn_source(&own->part[TRAINING]),
+                   .glance = experiment->glance,
+                   .evaluate = evaluate,
+                   .tell = tell,
+                   .baseline = baseline,
                    .note = note,
                    .close = drawn_data_close,
                    .own = own};

@@ -6,10 +6,13 @@ static bool eval(const Saved *saved, const char *name, WeftError *err)
 {
     Data data;
     char text[256];
-    double loss;
+    WeftScore score;
     if (!saved_data(saved, name, &data, err)) return false;
-    const bool good = data.score(&data, saved->net, TEST, text, &loss, err);
-    if (good) printf("%s: %s\n", name, text);
+    const bool good = data.evaluate(&data, saved->net, TEST, 100, &score, err);
+    if (good) {
+        data.tell(&data, &score, text);
+        printf("%s: %s\n", name, text);
+    }
     data.close(&data);
     return good;
 }

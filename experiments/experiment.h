@@ -1,15 +1,34 @@
 /* experiment.h: what an experiment declares.
  *
- * To add one: experiments/<name>.c with its declaration, and its name in the list. */
+ * To add one: its declaration in experiments/<chapter>.c, and its name in the list. */
 #pragma once
 
 #include "settings.h"
 
 // clang-format off
+/* The chapters of the page: a name for `weft run`, a title. */
+#define CHAPTER_LIST(X)                                                                  \
+    X(ADDING, "adding", "Adding two numbers far apart")                                  \
+    X(TEXT, "text", "Language models of characters")
+
 #define EXPERIMENT_LIST(X)                                                               \
     X(adding)                                                                            \
     X(text)
 // clang-format on
+
+#define ITEM(id, name, title) CHAPTER_##id,
+typedef enum Chapter { CHAPTER_LIST(ITEM) CHAPTERS } Chapter;
+#undef ITEM
+
+typedef enum Part { TRAINING, VALIDATION, TEST, PARTS } Part;
+
+/* One sequence to draw. */
+typedef struct Draw {
+    uint64_t seed, index; /* which decide all of it */
+    uint64_t first; /* with carried states: index is a stream, which goes on here */
+    int length;     /* the grid's */
+    Part part;
+} Draw;
 
 /* The sequences of a drawn task. */
 typedef struct Task {
@@ -17,18 +36,35 @@ typedef struct Task {
     int inputs, outputs;
     WeftLoss loss;
     bool vector;
-    /* Fills row `row` of the batch with sequence `index`, a function of (seed,
-     * index). */
-    void (*draw)(uint64_t seed, uint64_t index, WeftBatch *batch, int row);
+    bool carried; /* batches go on where the one before ended */
+    /* Steps of a sequence; NULL: the length. */
+    int (*steps)(int length, Part part);
+    void (*draw)(const Draw *draw, WeftBatch *batch, int row);
 } Task;
 
-#define TEST_SEED UINT64_MAX /* of the test sequences: no --seed reaches it */
+/* Seeds of the parts that are held out: no --seed reaches them. */
+#define VALIDATION_SEED (UINT64_MAX - 1)
+#define TEST_SEED       UINT64_MAX
 
-/* The points are the product cells x lengths x seeds. */
+/* A drawn task's sequences as batches of `rows`. */
+typedef struct Drawn {
+    const Task *task;
+    Part part;
+    uint64_t seed;
+    uint64_t count; /* 0: without end; else those past the last have weight 0 */
+    uint64_t reset; /* of carried states: batches between fresh starts; 0: one */
+    int length, rows;
+} Drawn;
+WeftSource drawn_source(Drawn *drawn);
+uint64_t drawn_batches(const Drawn *drawn);
+
+/* The points are the product cells x lengths x rates x seeds. */
 typedef struct Grid {
     const char *cells; /* "rnn,lstm,gru" */
     Numbers lengths;   /* steps of a sequence; of a text: the chunk */
     Numbers seeds;
+    const char
+        *rates; /* "1e-2,1e-3", of which the best on validation counts; NULL: one */
 } Grid;
 
 /* A loss that needs no training: a dashed line in figures. */
@@ -37,53 +73,79 @@ typedef struct Oracle {
     double loss;
 } Oracle;
 
-typedef enum Over { EVERY_SEED, SOME_SEED, MEDIAN_SEED } Over;
+/* SOLVED: 1 of a seed that did, else 0. UPDATES: to success; infinite without. */
+typedef enum Of { LOSS, SCORE, UPDATES, SOLVED } Of;
+typedef enum Over { EVERY_SEED, SOME_SEED, MEDIAN_SEED, MEAN_SEED } Over;
 
-/* A statement about the last losses of a cell at a length, judged by the rows: it holds
- * when loss (minus the median loss of `against`, a cell or baseline) is in [low, high].
- * The published value has its source; the band was fixed before the runs. */
+/* A statement about the last rows of a cell at a length: it holds when the value, less the
+ * median (or mean) of what it is held against, is in [low, high], which was fixed before
+ * the runs. */
 typedef struct Claim {
     const char *name; /* NULL ends the list */
     const char *text;
     const char *cell;
     int length;
+    Of of;
     Over over;
-    const char *against; /* NULL: nothing */
+    const char *against; /* a cell or a baseline; NULL: nothing */
+    int against_length;  /* 0: the same */
+    bool ratio;          /* the value over what it is held against, not less that */
     double low, high;
     const char *published, *source;
 } Claim;
 
-typedef struct Experiment {
+struct Data;
+struct DataOptions;
+
+typedef struct Experiment Experiment;
+struct Experiment {
+    Chapter chapter;
     const char *name, *question, *claim;
-    Grid grid;
+    Grid grid; /* of the size "short" */
     Settings train;
-    Task task;        /* draw NULL: a text, which --file names */
-    const char *file; /* the text when no --file is given */
-    int test;         /* test sequences; of a text: all of its validation part */
-    int glance;       /* percent of them that suffice for a point on the curve */
-    double solved;    /* a test loss below it ends the training; 0: none does */
+    const char *full, *longer; /* options of `weft run` that make the larger sizes */
+
+    /* Where its sequences come from: drawn, or opened. */
+    Task task;
+    bool (*open)(const Experiment *experiment, const struct DataOptions *options,
+                 const Settings *settings, struct Data *data, WeftError *err);
+    const char *file, *file_from; /* what is opened without --file; how to get it */
+    bool text; /* open gives a text: the grid's lengths are its chunks */
+
+    int test;   /* test sequences, and validation's, of a drawn task */
+    int glance; /* percent of validation that suffice for a point on the curve */
+
+    /* What a score is, when it is not the share of right answers. */
+    const char *score_name;
+    bool (*score)(WeftNet *net, const Drawn *test, WeftScore *score, WeftError *err);
+    /* Success, which ends the training: a loss below, or a score at least; 0: none does. */
+    double solved, right;
+
+    /* What is measured beside the loss when the budget is spent: *count numbers, value[i]
+     * at the length at[i], each a row. */
+    bool (*measure)(WeftNet *net, struct Data *data, int length, int *count,
+                    uint64_t **at, double **value, WeftError *err);
+
     const char *unit; /* of the loss, for axes */
     const char *length_name;
+    bool dependency; /* the length is what must be remembered: in the first figure */
     const Oracle *oracles;
-    const Claim *claims;
-} Experiment;
+    const Claim *claims; /* which make the verdict */
+    const Claim *values; /* published numbers, with the margin in which ours agree */
+};
 
 #define DECLARE(name) extern const Experiment experiment_##name;
 EXPERIMENT_LIST(DECLARE)
 #undef DECLARE
 
 extern const Experiment *const experiments[]; /* NULL-terminated */
+extern const char *const chapter_names[], *const chapter_titles[];
 
 /* By name, or a message with the nearest. */
 const Experiment *experiment_find(const char *name, WeftError *err);
+/* The experiments of this name, or of the chapter of this name, or ("all") all; their
+ * number; 0 with a message when there is none. *list has room for all. */
+int experiments_named(const char *name, const Experiment **list, WeftError *err);
+int experiments_count(void);
 
-/* A drawn task's sequences as batches of `rows`. count 0: without end; else the
- * sequences past the last have weight 0. */
-typedef struct Drawn {
-    const Task *task;
-    uint64_t seed, count;
-    int rows;
-} Drawn;
-WeftSource drawn_source(Drawn *drawn, int length);
-uint64_t drawn_batches(const Drawn *drawn);
-WeftModel task_shape(const Task *task);
+bool experiment_solves(const Experiment *experiment, const WeftScore *score);

@@ -7,21 +7,73 @@
 const Experiment *const experiments[] = {EXPERIMENT_LIST(ITEM) NULL};
 #undef ITEM
 
-#define ITEM(name) #name,
-static const char *const names[] = {EXPERIMENT_LIST(ITEM) NULL};
+#define ITEM(id, name, title) name,
+const char *const chapter_names[] = {CHAPTER_LIST(ITEM) NULL};
+#undef ITEM
+#define ITEM(id, name, title) title,
+const char *const chapter_titles[] = {CHAPTER_LIST(ITEM) NULL};
 #undef ITEM
 
-const Experiment *experiment_find(const char *name, WeftError *err)
+#define EVERY "all"
+
+/* All that `weft run` knows. */
+#define ITEM(name)               #name,
+#define CHAPTER(id, name, title) name,
+static const char *const names[] = {EXPERIMENT_LIST(ITEM) CHAPTER_LIST(CHAPTER) EVERY,
+                                    NULL};
+#undef ITEM
+
+int experiments_count(void)
 {
-    char all[512] = "";
-    for (int i = 0; experiments[i]; i++) {
+    int count = 0;
+    while (experiments[count]) count++;
+    return count;
+}
+
+static const Experiment *by_name(const char *name)
+{
+    for (int i = 0; experiments[i]; i++)
         if (!strcmp(experiments[i]->name, name)) return experiments[i];
-        append(all, sizeof all, "%s%s", i ? ", " : "", names[i]);
-    }
+    return NULL;
+}
+
+static void unknown(const char *name, WeftError *err)
+{
+    char all[1024] = "";
+    for (int i = 0; experiments[i]; i++)
+        append(all, sizeof all, "%s%s", i ? ", " : "", experiments[i]->name);
     const char *near = weft_nearest(name, names);
     if (near)
         fail(err, "no experiment \"%s\": did you mean %s? (%s)", name, near, all);
     else
         fail(err, "no experiment \"%s\": expected one of %s", name, all);
-    return NULL;
+}
+
+const Experiment *experiment_find(const char *name, WeftError *err)
+{
+    const Experiment *found = by_name(name);
+    if (!found) unknown(name, err);
+    return found;
+}
+
+int experiments_named(const char *name, const Experiment **list, WeftError *err)
+{
+    int count = 0;
+    const Experiment *one = by_name(name);
+    if (one) {
+        *list = one;
+        return 1;
+    }
+    for (int i = 0; experiments[i]; i++)
+        if (!strcmp(name, EVERY) ||
+            !strcmp(name, chapter_names[experiments[i]->chapter]))
+            list[count++] = experiments[i];
+    if (!count) unknown(name, err);
+    return count;
+}
+
+bool experiment_solves(const Experiment *experiment, const WeftScore *score)
+{
+    return (experiment->solved > 0 && score->loss < experiment->solved) ||
+           (experiment->right > 0 && score->accuracy >= experiment->right);
 }

@@ -73,7 +73,7 @@ static int cell_mark(const char *cell, int index)
 
 static bool is_training(const Row *row)
 {
-    return strcmp(row->state, STATE_BASELINE) != 0;
+    return strcmp(row->state, STATE_BASELINE) && strcmp(row->state, STATE_MEASURED);
 }
 
 /* rnn, lstm, gru, then others as they appear. */
@@ -154,7 +154,8 @@ static void oracles(FILE *plot, const Result *result)
         dashed(plot, o->name, o->loss, index++);
     for (int i = 0; i < result->rows.count; i++) {
         const Row *row = &result->rows.row[i];
-        if (!is_training(row)) dashed(plot, row->cell, row->loss, index++);
+        if (!strcmp(row->state, STATE_BASELINE))
+            dashed(plot, row->cell, row->loss, index++);
     }
 }
 
@@ -168,7 +169,7 @@ static Share share(const Result *result, int results, const char *cell, uint64_t
 {
     Share s = {0, 0};
     for (int r = 0; r < results; r++)
-        for (int i = 0; result[r].experiment->solved > 0 && i < result[r].rows.count;
+        for (int i = 0; result[r].experiment->dependency && i < result[r].rows.count;
              i++) {
             const Row *row = &result[r].rows.row[i];
             if (!row_is_last(row) || row->length != length || strcmp(row->cell, cell))
@@ -183,7 +184,7 @@ static int all_lengths(const Result *result, int results, uint64_t length[NUMBER
 {
     int count = 0;
     for (int r = 0; r < results; r++)
-        for (int i = 0; result[r].experiment->solved > 0 && i < result[r].rows.count;
+        for (int i = 0; result[r].experiment->dependency && i < result[r].rows.count;
              i++)
             if (row_is_last(&result[r].rows.row[i]))
                 count =

@@ -243,6 +243,17 @@ static void numbers_write(const Option *option, const void *field, char *text,
                (unsigned long long)numbers->item[i]);
 }
 
+static bool reals_read(const Option *option, const char *text, void *field,
+                       WeftError *err)
+{
+    char item[64];
+    double value;
+    for (const char *rest = text; list_next(&rest, item, sizeof item);)
+        if (!number_read(option, item, &value, err)) return false;
+    *(const char **)field = text;
+    return true;
+}
+
 static bool pair_good(const char *item)
 {
     const char *equals = strchr(item, '=');
@@ -309,6 +320,7 @@ const OptionKind option_text = {text_read, text_write};
 const OptionKind option_switch = {switch_read, switch_write};
 const OptionKind option_choice = {choice_read, choice_write};
 const OptionKind option_numbers = {numbers_read, numbers_write};
+const OptionKind option_reals = {reals_read, text_write};
 const OptionKind option_pairs = {pairs_read, pairs_write};
 const OptionKind option_split = {split_read, split_write};
 

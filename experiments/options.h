@@ -45,6 +45,7 @@ extern const OptionKind option_text;    /* const char *, kept as given */
 extern const OptionKind option_switch;  /* bool */
 extern const OptionKind option_choice;  /* int, an index into words */
 extern const OptionKind option_numbers; /* Numbers: "50,100" or "0..4" */
+extern const OptionKind option_reals;   /* const char *: "0.1,1e-3", numbers in range */
 extern const OptionKind option_pairs; /* char[PAIRS_SIZE]: "a=1,b=2"; more are added */
 extern const OptionKind option_split; /* double[3], percentages: "90,5,5" */
 

@@ -146,7 +146,7 @@ static void points_table(FILE *page, const Result *result)
         "that repeats it</summary>\n<div "
         "class=wide><table><tr><th>cell<th>length<th>seed"
         "<th>outcome<th>updates<th>loss<th>seconds<th>digest<th>isa<th>command</tr>\n");
-    for (int i = 0; i < result->rows.count; i++) {
+    for (int i = 0; i < result->rows.all; i++) {
         const Row *row = &result->rows.row[i];
         if (!row_is_last(row)) continue;
         fprintf(page, "<tr><td>");
@@ -268,6 +268,7 @@ static bool result_read(const Experiment *experiment, const char *folder, bool m
     *result = (Result){.experiment = experiment};
     if (!rows_read(path, &result->rows, err)) return false;
     if (result->rows.count) {
+        if (!rows_choose(&result->rows, err)) return false;
         ++*results;
         return true;
     }

@@ -3,10 +3,27 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
+
+/* ---- the median of losses ---- */
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    if (isnan(x) || isnan(y)) return isnan(x) - isnan(y); /* diverged: the worst */
+    return (x > y) - (x < y);
+}
+
+double loss_median(double *loss, int count)
+{
+    if (!count) return NAN;
+    qsort(loss, (size_t)count, sizeof *loss, ascending);
+    return count % 2 ? loss[count / 2] : (loss[count / 2 - 1] + loss[count / 2]) / 2;
+}
 
 /* ---- one run to a folder ---- */
 
@@ -172,6 +189,7 @@ bool rows_read(const char *path, Rows *rows, WeftError *err)
             return fail(err, "%s: line %d: not a row of weft run", path, i + 1);
         }
     }
+    rows->all = rows->count;
     return true;
 }
 
@@ -179,4 +197,88 @@ void rows_close(Rows *rows)
 {
     free(rows->row);
     free(rows->text);
+}
+
+/* ---- the rate that counts ---- */
+
+/* How the trainings of a cell at a length stand with one rate. */
+typedef struct Standing {
+    double rate, middle; /* middle: the median of their last validation losses */
+    int solved, runs;
+} Standing;
+
+static bool is_same(const Row *row, const Row *as)
+{
+    return row->length == as->length && !strcmp(row->cell, as->cell) &&
+           strcmp(row->state, STATE_BASELINE) && strcmp(row->state, STATE_MEASURED);
+}
+
+static Standing standing(const Rows *rows, const Row *as, double rate, double *loss)
+{
+    Standing s = {.rate = rate};
+    for (int i = 0; i < rows->all; i++) {
+        const Row *row = &rows->row[i];
+        if (!row_is_last(row) || !is_same(row, as) || row->rate != rate) continue;
+        s.solved += !strcmp(row->state, STATE_SOLVED);
+        loss[s.runs++] = row->validation;
+    }
+    s.middle = loss_median(loss, s.runs);
+    return s;
+}
+
+static bool is_better(const Standing *a, const Standing *b)
+{
+    if (!a->runs || !b->runs) return a->runs > 0;
+    if (a->solved != b->solved) return a->solved > b->solved;
+    return a->middle < b->middle || (isnan(b->middle) && !isnan(a->middle));
+}
+
+static double best_rate(const Rows *rows, const Row *as, double *loss)
+{
+    Standing best = standing(rows, as, as->rate, loss);
+    for (int i = 0; i < rows->all; i++) {
+        const Row *row = &rows->row[i];
+        if (!is_same(row, as) || row->rate == best.rate) continue;
+        const Standing other = standing(rows, as, row->rate, loss);
+        if (is_better(&other, &best)) best = other;
+    }
+    return best.rate;
+}
+
+/* Whether the row's rate counts: asked of a row before it, or found. */
+static bool counts(const Rows *rows, int i, const bool *before, double *loss)
+{
+    const Row *row = &rows->row[i];
+    if (!strcmp(row->state, STATE_BASELINE) || !strcmp(row->state, STATE_MEASURED))
+        return true;
+    for (int j = 0; j < i; j++)
+        if (is_same(&rows->row[j], row) && rows->row[j].rate == row->rate)
+            return before[j];
+    return best_rate(rows, row, loss) == row->rate;
+}
+
+bool rows_choose(Rows *rows, WeftError *err)
+{
+    const size_t n = (size_t)rows->all + 1;
+    bool *good = calloc(n, sizeof *good);
+    double *loss = calloc(n, sizeof *loss);
+    Row *order = calloc(n, sizeof *order);
+    if (!good || !loss || !order) {
+        free(good);
+        free(loss);
+        free(order);
+        return fail(err, "out of memory");
+    }
+    int at = 0;
+    for (int i = 0; i < rows->all; i++) good[i] = counts(rows, i, good, loss);
+    for (int i = 0; i < rows->all; i++)
+        if (good[i]) order[at++] = rows->row[i];
+    rows->count = at;
+    for (int i = 0; i < rows->all; i++)
+        if (!good[i]) order[at++] = rows->row[i];
+    free(rows->row);
+    rows->row = order;
+    free(good);
+    free(loss);
+    return true;
 }

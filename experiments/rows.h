@@ -7,9 +7,10 @@
 // clang-format off
 #define ROW_LIST(X)                                                                      \
     X(experiment, TEXT)  X(cell, TEXT)     X(length, COUNT)  X(seed, COUNT)              \
-    X(step, COUNT)       X(loss, NUMBER)   X(accuracy, NUMBER) X(digest, TEXT)           \
+    X(step, COUNT)       X(loss, NUMBER)   X(score, NUMBER)  X(digest, TEXT)             \
     X(seconds, NUMBER)   X(isa, TEXT)      X(threads, COUNT) X(state, TEXT)              \
-    X(settings, TEXT)    X(command, TEXT)
+    X(rate, NUMBER)      X(validation, NUMBER)               X(settings, TEXT)           \
+    X(command, TEXT)
 // clang-format on
 
 #define ROW_TEXT         const char *
@@ -21,11 +22,14 @@ typedef struct Row {
 } Row;
 #undef ITEM
 
-/* State of a row: of a curve, the last of a grid point (three ways), or no training. */
+/* State of a row: of a curve, the last of a grid point (three ways), what an experiment
+ * measured of it then, or no training. loss and score are of the test where the training
+ * is over, and of the validation before; `validation` is its loss always. */
 #define STATE_RUNNING  "running"
 #define STATE_SOLVED   "solved"
 #define STATE_SPENT    "spent"    /* the budget */
 #define STATE_DIVERGED "diverged" /* a loss that was not finite */
+#define STATE_MEASURED "measured" /* loss is the value, length where */
 #define STATE_BASELINE "baseline"
 
 static inline bool row_is_last(const Row *row)
@@ -34,7 +38,8 @@ static inline bool row_is_last(const Row *row)
 }
 
 typedef struct Rows {
-    int count;
+    int count; /* after rows_choose: those of the rate that counts, which come first */
+    int all;
     Row *row;
     char *text; /* which the rows' strings point into */
 } Rows;
@@ -50,5 +55,12 @@ bool rows_lock(const char *folder, int *lock, WeftError *err);
 bool rows_rewrite(const char *path, const Rows *rows,
                   bool (*keep)(const void *context, const Row *row),
                   const void *context, WeftError *err);
+
+/* Of each cell and length the trainings of one rate: that which solves the most seeds,
+ * then the one of the lowest median validation loss. */
+bool rows_choose(Rows *rows, WeftError *err);
+
+/* Sorts the losses, those that are not numbers last. */
+double loss_median(double *loss, int count);
 
 bool row_append(const char *path, const Row *row, WeftError *err);

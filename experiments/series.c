@@ -105,14 +105,6 @@ static void errors_add(Errors *errors, double error)
     errors->count++;
 }
 
-static void errors_text(const Errors *errors, const char *target, char *text,
-                        size_t size)
-{
-    const double n = (double)errors->count;
-    append(text, size, "MAE %.6g, RMSE %.6g (%s)", errors->absolute / n,
-           sqrt(errors->square / n), target);
-}
-
 static Errors naive_errors(const Series *series, const Windows *windows)
 {
     Errors errors = {0};
@@ -173,35 +165,47 @@ static const char *target_name(const Series *series)
     return weft_table_name(series->table, series->column[0]);
 }
 
-static bool score(Data *data, WeftNet *net, Part part, char text[256], double *loss,
-                  WeftError *err)
+/* loss: mean square, accuracy: mean absolute, in the target's own unit. */
+static WeftScore score_of(const Errors *errors)
+{
+    const double n = (double)errors->count;
+    return (WeftScore){.loss = n > 0 ? errors->square / n : NAN,
+                       .accuracy = errors->absolute / n,
+                       .targets = n};
+}
+
+static bool evaluate(Data *data, WeftNet *net, Part part, int percent, WeftScore *score,
+                     WeftError *err)
 {
     const Series *series = data->own;
-    const Windows *windows = &series->part[part];
-    text[0] = 0;
-    *loss = NAN;
-    if (!windows->count) {
-        append(text, 256, "nothing to score: the part is shorter than the horizon");
-        return true;
-    }
+    Windows some = series->part[part];
+    some.count = (some.count * (size_t)percent + 99) / 100;
     Errors errors = {0};
-    if (!model_errors(series, windows, net, &errors, err)) return false;
-    *loss = sqrt(errors.square / (double)errors.count);
-    errors_text(&errors, target_name(series), text, 256);
+    if (some.count && !model_errors(series, &some, net, &errors, err)) return false;
+    *score = score_of(&errors);
     return true;
 }
 
-static bool baselines(Data *data, WeftError *err)
+static void tell(const Data *data, const WeftScore *score, char text[256])
+{
+    text[0] = 0;
+    if (score->targets == 0)
+        append(text, 256, "nothing to score: the part is shorter than the horizon");
+    else
+        append(text, 256, "MAE %.6g, RMSE %.6g (%s)", score->accuracy,
+               sqrt(score->loss), target_name(data->own));
+}
+
+static bool baseline(Data *data, Part part, int index, char name[BASELINE_SIZE],
+                     WeftScore *score, WeftError *err)
 {
     (void)err;
     const Series *series = data->own;
-    for (Part part = VALIDATION; part < PARTS; part++) {
-        if (!series->part[part].count) continue;
-        const Errors errors = naive_errors(series, &series->part[part]);
-        char text[256] = "";
-        errors_text(&errors, target_name(series), text, sizeof text);
-        progress_line("last value, %s: %s", part == TEST ? "test" : "validation", text);
-    }
+    name[0] = 0;
+    if (index || !series->part[part].count) return true;
+    const Errors errors = naive_errors(series, &series->part[part]);
+    snprintf(name, BASELINE_SIZE, "last value");
+    *score = score_of(&errors);
     return true;
 }
 
@@ -392,12 +396,6 @@ static bool fresh(Series *series, const DataOptions *options, uint64_t seed,
     if (!choose(series, options, err) || !cut(series, options->split, seed, err))
         return false;
     if (!measure(series, err)) return false;
-    progress_line(
-        "table: %zu rows, %d columns in, forecasting %s up to %d ahead from %d; "
-        "windows: training %zu, validation %zu, test %zu",
-        weft_table_rows(series->table), series->columns, target_name(series),
-        series->horizon, series->window, series->part[TRAINING].count,
-        series->part[VALIDATION].count, series->part[TEST].count);
     return true;
 }
 
@@ -422,10 +420,19 @@ bool series_data(const char *path, const DataOptions *options, const Settings *s
                              .fill = fill,
                              .steps = series->window,
                              .rows = settings->batch},
-                   .score = score,
-                   .baselines = baselines,
+                   .glance = 100,
+                   .evaluate = evaluate,
+                   .tell = tell,
+                   .baseline = baseline,
                    .note = note,
                    .close = series_data_close,
                    .own = series};
+    if (!net)
+        append(data->about, sizeof data->about,
+               "table: %zu rows, %d columns in, forecasting %s up to %d ahead from %d; "
+               "windows: training %zu, validation %zu, test %zu",
+               weft_table_rows(series->table), series->columns, target_name(series),
+               series->horizon, series->window, series->part[TRAINING].count,
+               series->part[VALIDATION].count, series->part[TEST].count);
     return true;
 }

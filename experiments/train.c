@@ -144,9 +144,11 @@ static bool save(const Run *run, WeftError *err)
 static bool evaluate(Run *run, WeftError *err)
 {
     char text[256], left[DURATION_SIZE];
-    double loss;
-    if (!run->data.score(&run->data, run->net, VALIDATION, text, &loss, err))
+    WeftScore score;
+    if (!run->data.evaluate(&run->data, run->net, VALIDATION, run->data.glance, &score,
+                            err))
         return false;
+    run->data.tell(&run->data, &score, text);
     const uint64_t update = weft_net_updates(run->net);
     progress_line("update %" PRIu64 "/%" PRIu64 "  loss %.4f  validation %s  %s left",
                   update, run->job->settings.steps, run->loss / run->updates, text,
@@ -211,7 +213,7 @@ static void say_interrupted(const Run *run)
 static Status finish(Run *run, int threads, WeftError *err)
 {
     char text[256];
-    double loss;
+    WeftScore score;
     Status status = DONE;
     if (!run->finite) {
         fail(err,
@@ -222,13 +224,31 @@ static Status finish(Run *run, int threads, WeftError *err)
         say_interrupted(run);
         status = INTERRUPTED;
     } else {
-        if (!run->data.score(&run->data, run->net, TEST, text, &loss, err))
+        if (!run->data.evaluate(&run->data, run->net, TEST, 100, &score, err))
             return FAILED;
+        run->data.tell(&run->data, &score, text);
         progress_line("test: %s", text);
     }
     progress_line("digest: %016" PRIx64 "  isa: %s  threads: %d",
                   weft_net_digest(run->net), weft_isa(), threads);
     return status;
+}
+
+/* What a trained net has to beat. */
+static bool say_baselines(Run *run, WeftError *err)
+{
+    char name[BASELINE_SIZE], text[256];
+    WeftScore score;
+    for (Part part = VALIDATION; part < PARTS; part++)
+        for (int i = 0;; i++) {
+            if (!run->data.baseline(&run->data, part, i, name, &score, err))
+                return false;
+            if (!*name) break;
+            run->data.tell(&run->data, &score, text);
+            progress_line("%s, %s: %s", name, part == TEST ? "test" : "validation",
+                          text);
+        }
+    return true;
 }
 
 static Status run_net(Run *run, WeftTeam *team, WeftError *err)
@@ -240,12 +260,13 @@ static Status run_net(Run *run, WeftTeam *team, WeftError *err)
         return FAILED;
     if (*weft_team_note(team))
         progress_line("%d threads: %s", weft_team_threads(team), weft_team_note(team));
+    if (*run->data.about) progress_line("%s", run->data.about);
     if (job->settings.parameters)
         progress_line("hidden %d: the most units with at most %" PRIu64 " parameters",
                       job->settings.hidden, job->settings.parameters);
     progress_line("net: %zu parameters, %d threads, %s", weft_net_parameters(run->net),
                   weft_team_threads(team), weft_isa());
-    if (run->data.baselines && !run->data.baselines(&run->data, err)) return FAILED;
+    if (!say_baselines(run, err)) return FAILED;
     if (job->settings.stale)
         progress_line("approximate: chunks start from stale states (--stale)");
     interrupt_watch();

@@ -10,40 +10,61 @@ const char *const ruling_names[] = {"holds", "fails", "incomplete"};
 
 static bool is_last_of(const Row *row, const char *cell, uint64_t length)
 {
-    return row_is_last(row) && row->length == length && !strcmp(row->cell, cell);
+    return (row_is_last(row) || !strcmp(row->state, STATE_MEASURED)) &&
+           row->length == length && !strcmp(row->cell, cell);
 }
 
-static int ascending(const void *a, const void *b)
+static double value_of(const Row *row, Of of)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    if (isnan(x) || isnan(y)) return isnan(x) - isnan(y); /* diverged: the worst */
-    return (x > y) - (x < y);
+    const bool solved = !strcmp(row->state, STATE_SOLVED);
+    switch (of) {
+    case LOSS: return row->loss;
+    case SCORE: return row->score;
+    case UPDATES: return solved ? (double)row->step : HUGE_VAL;
+    default: return solved;
+    }
+}
+
+/* Ascending; their number. */
+static int values_of(const Rows *rows, const char *cell, uint64_t length, Of of,
+                     double *value, int room)
+{
+    int count = 0;
+    for (int i = 0; i < rows->count && count < room; i++)
+        if (is_last_of(&rows->row[i], cell, length))
+            value[count++] = value_of(&rows->row[i], of);
+    loss_median(value, count); /* sorts */
+    return count;
 }
 
 int last_losses(const Rows *rows, const char *cell, uint64_t length, double *loss,
                 int room)
 {
-    int count = 0;
-    for (int i = 0; i < rows->count && count < room; i++)
-        if (is_last_of(&rows->row[i], cell, length)) loss[count++] = rows->row[i].loss;
-    qsort(loss, (size_t)count, sizeof *loss, ascending);
-    return count;
+    return values_of(rows, cell, length, LOSS, loss, room);
 }
 
-static double median(const double *loss, int count)
+static double middle(const Claim *claim, double *value, int count)
 {
-    return count % 2 ? loss[count / 2] : (loss[count / 2 - 1] + loss[count / 2]) / 2;
+    double sum = 0;
+    if (claim->over != MEAN_SEED) return loss_median(value, count);
+    for (int i = 0; i < count; i++) sum += value[i];
+    return sum / count;
 }
 
-/* What the claim's losses are held against; false: no rows yet. */
+static uint64_t against_length(const Claim *claim)
+{
+    return (uint64_t)(claim->against_length ? claim->against_length : claim->length);
+}
+
+/* What the claim's values are held against; false: no rows yet. */
 static bool reference(const Claim *claim, const Rows *rows, double *value)
 {
-    double loss[LOSSES_MAX];
-    *value = 0;
+    double all[LOSSES_MAX];
+    *value = claim->ratio ? 1 : 0;
     if (!claim->against) return true;
-    const int count =
-        last_losses(rows, claim->against, (uint64_t)claim->length, loss, LOSSES_MAX);
-    if (count) *value = median(loss, count);
+    const int count = values_of(rows, claim->against, against_length(claim), claim->of,
+                                all, LOSSES_MAX);
+    if (count) *value = middle(claim, all, count);
     for (int i = 0; !count && i < rows->count; i++) {
         const Row *row = &rows->row[i];
         if (strcmp(row->state, STATE_BASELINE) || strcmp(row->cell, claim->against))
@@ -54,74 +75,133 @@ static bool reference(const Claim *claim, const Rows *rows, double *value)
     return count > 0;
 }
 
+static const char *skip_word(const char *text, const char *option)
+{
+    const size_t n = strlen(option);
+    return strncmp(text, option, n) ? text : text + n + strcspn(text + n, " ");
+}
+
+/* By its command: whether no setting was other than the experiment declares. */
 static bool declared(const Experiment *experiment, const Row *row)
 {
-    char command[1024];
-    snprintf(command, sizeof command,
-             "weft run %s --cell '%s' --length %" PRIu64 " --seed %" PRIu64,
-             experiment->name, row->cell, row->length, row->seed);
-    const size_t n = strlen(command);
-    if (strncmp(row->command, command, n)) return false;
-    return !row->command[n] || !strncmp(row->command + n, " --file ", 8);
+    char start[128], point[512];
+    snprintf(start, sizeof start, "weft run %s", experiment->name);
+    snprintf(point, sizeof point, " --cell '%s' --length ", row->cell);
+    const char *rest = row->command;
+    if (strncmp(rest, start, strlen(start))) return false;
+    rest = skip_word(rest + strlen(start), " --size ");
+    if (strncmp(rest, point, strlen(point))) return false;
+    rest += strlen(point);
+    rest += strcspn(rest, " ");
+    rest = skip_word(skip_word(rest, " --seed "), " --rates ");
+    return !*rest || !strncmp(rest, " --file ", 8);
 }
 
-static Ruling rule(const Claim *claim, const double *loss, int count, int expected,
-                   double less)
+static double compared(const Claim *claim, double value, double with)
 {
-    int inside = 0;
-    for (int i = 0; i < count; i++)
-        inside += loss[i] - less >= claim->low && loss[i] - less <= claim->high;
-    const bool enough = count >= expected && count > 0;
-    if (claim->over == EVERY_SEED && inside < count) return FAILS;
-    if (claim->over == SOME_SEED && inside) return HOLDS;
-    if (!enough) return INCOMPLETE;
+    return claim->ratio ? value / with : value - with;
+}
+
+static bool inside(const Claim *claim, double value, double with)
+{
+    const double x = compared(claim, value, with);
+    return x >= claim->low && x <= claim->high;
+}
+
+static int inside_count(const Claim *claim, const double *value, int count, double with)
+{
+    int n = 0;
+    for (int i = 0; i < count; i++) n += inside(claim, value[i], with);
+    return n;
+}
+
+static Ruling rule(const Claim *claim, double *value, int count, int expected,
+                   double with)
+{
+    const int good = inside_count(claim, value, count, with);
+    if (claim->over == EVERY_SEED && good < count) return FAILS;
+    if (claim->over == SOME_SEED && good) return HOLDS;
+    if (count < expected || !count) return INCOMPLETE;
     if (claim->over == EVERY_SEED) return HOLDS;
     if (claim->over == SOME_SEED) return FAILS;
-    const double middle = median(loss, count) - less;
-    return middle >= claim->low && middle <= claim->high ? HOLDS : FAILS;
+    return inside(claim, middle(claim, value, count), with) ? HOLDS : FAILS;
 }
 
-static void tell(const Claim *claim, const double *loss, int count, double less,
-                 char *text, size_t size)
+static const char *const of_names[] = {"", "", " updates", " of the seeds"};
+
+static void tell(const Claim *claim, double *value, int count, double with, char *text,
+                 size_t size)
 {
     text[0] = 0;
     if (!count) {
         snprintf(text, size, "not run");
         return;
     }
+    const char *what = claim->over == MEAN_SEED ? "mean" : "median";
+    const double mid = middle(claim, value, count);
     if (claim->against) {
-        append(text, size, "%+.4f (median %.4f, %s %.4f)", median(loss, count) - less,
-               median(loss, count), claim->against, less);
+        append(text, size,
+               claim->ratio ? "%.4g times (%s %.4g, %s" : "%+.4f (%s %.4f, %s",
+               compared(claim, mid, with), what, mid, claim->against);
+        if (claim->against_length) append(text, size, " at %d", claim->against_length);
+        append(text, size, " %.4g)", with);
         return;
     }
-    int inside = 0;
-    for (int i = 0; i < count; i++)
-        inside += loss[i] >= claim->low && loss[i] <= claim->high;
-    append(text, size, "%d of %d seeds:", inside, count);
-    for (int i = 0; i < count && i < 10; i++) append(text, size, " %.4g", loss[i]);
+    if (claim->over >= MEDIAN_SEED) {
+        append(text, size, "%.4g%s", mid, of_names[claim->of]);
+        if (count > 1) append(text, size, " (%s of %d seeds)", what, count);
+        return;
+    }
+    append(text, size, "%d of %d seeds:", inside_count(claim, value, count, with),
+           count);
+    for (int i = 0; i < count && i < 10; i++) append(text, size, " %.4g", value[i]);
 }
 
 static bool in_grid(const Experiment *experiment, int length)
 {
     for (int i = 0; i < experiment->grid.lengths.count; i++)
         if (experiment->grid.lengths.item[i] == (uint64_t)length) return true;
-    return false;
+    return experiment->measure != NULL; /* at every length */
+}
+
+/* Trainings that a median needs: the seeds of the short size. */
+static int seeds_of(const Experiment *experiment)
+{
+    return experiment->grid.seeds.count;
 }
 
 Verdict claim_judge(const Experiment *experiment, const Claim *claim, const Rows *rows)
 {
-    double loss[LOSSES_MAX], less;
+    double value[LOSSES_MAX], with;
     const uint64_t length = (uint64_t)claim->length;
-    const int count = last_losses(rows, claim->cell, length, loss, LOSSES_MAX);
-    const bool have = reference(claim, rows, &less);
+    const int count =
+        values_of(rows, claim->cell, length, claim->of, value, LOSSES_MAX);
+    const bool have = reference(claim, rows, &with);
     Verdict verdict = {.as_declared = true,
                        .asked = count || in_grid(experiment, claim->length)};
-    verdict.ruling = have ? rule(claim, loss, count, experiment->grid.seeds.count, less)
-                          : INCOMPLETE;
-    tell(claim, loss, have ? count : 0, less, verdict.ours, sizeof verdict.ours);
+    verdict.ruling =
+        have ? rule(claim, value, count, seeds_of(experiment), with) : INCOMPLETE;
+    tell(claim, value, have ? count : 0, with, verdict.ours, sizeof verdict.ours);
     for (int i = 0; i < rows->count; i++)
         if (is_last_of(&rows->row[i], claim->cell, length) ||
-            (claim->against && is_last_of(&rows->row[i], claim->against, length)))
+            (claim->against &&
+             is_last_of(&rows->row[i], claim->against, against_length(claim))))
             verdict.as_declared &= declared(experiment, &rows->row[i]);
     return verdict;
+}
+
+Ruling ruling_both(Ruling a, Ruling b)
+{
+    if (a == FAILS || b == FAILS) return FAILS;
+    return a == INCOMPLETE || b == INCOMPLETE ? INCOMPLETE : HOLDS;
+}
+
+Ruling claims_judge(const Experiment *experiment, const Claim *claims, const Rows *rows)
+{
+    Ruling all = HOLDS;
+    for (const Claim *c = claims; c && c->name; c++) {
+        const Verdict verdict = claim_judge(experiment, c, rows);
+        if (verdict.asked) all = ruling_both(all, verdict.ruling);
+    }
+    return all;
 }

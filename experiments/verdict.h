@@ -10,12 +10,19 @@ typedef struct Verdict {
     Ruling ruling;
     bool asked;       /* false: at a length that is run only on demand, and was not */
     bool as_declared; /* no row behind it came from other settings */
-    char ours[256];   /* the losses, for a reader */
+    char ours[256];   /* the numbers, for a reader */
 } Verdict;
 
+/* By the rows that count (rows_choose). */
 Verdict claim_judge(const Experiment *experiment, const Claim *claim, const Rows *rows);
 
-/* The last losses of a cell at a length, ascending, at most `room`; their number. */
+/* All of a list together: fails if one does, and holds if all do that are asked. */
+Ruling claims_judge(const Experiment *experiment, const Claim *claims,
+                    const Rows *rows);
+Ruling ruling_both(Ruling a, Ruling b);
+
+/* The last losses of a cell at a length (or what was measured there), ascending, at most
+ * `room`; their number. */
 int last_losses(const Rows *rows, const char *cell, uint64_t length, double *loss,
                 int room);
 

@@ -289,7 +289,7 @@ Test(command, trace_and_profile_show_and_change_nothing)
 Test(command, text_trains_evaluates_and_writes)
 {
     write_text("t.txt");
-    expect_call(0, "n-gram of order 5:",
+    expect_call(0, "n-gram of order 5, test:",
                 "weft train t.txt " SMALL " --steps 300 --rate 0.01 --save m.weft");
     cr_expect(strstr(out, "bits a character"));
     const char *const last = strrchr(out, 'd') ? strstr(out, "\ndigest: ") : NULL;
@@ -461,7 +461,7 @@ Test(command, table_is_forecast_in_its_own_unit)
 
 Test(command, task_trains_by_its_name)
 {
-    expect_call(0, "no memory: 0.166667 mse",
+    expect_call(0, "no memory, test: 0.166667 mse",
                 "weft train adding --length 10 --steps 20 --hidden 8 --save m.weft");
     expect_call(0, "over 10000 sequences", "weft eval m.weft adding");
 }

@@ -1,12 +1,11 @@
 /* test_experiments.c: what is drawn, the oracles, and the verdicts that rows give. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
 
-#include "../experiments/adding.c"
-#include "../experiments/drawn.c"
-#include "../experiments/options.c"
-#include "../experiments/rows.c"
-#include "../experiments/verdict.c"
+#include "../experiments/data.h"
+#include "../experiments/verdict.h"
 
 /* ---- adding ---- */
 
@@ -26,13 +25,28 @@ static WeftBatch batch_of(Drawing *d)
                        .weight = d->weight};
 }
 
+static void draw(const Draw *what, WeftBatch *batch, int row)
+{
+    experiment_adding.task.draw(what, batch, row);
+}
+
+static Drawn test_of(uint64_t count)
+{
+    return (Drawn){.task = &experiment_adding.task,
+                   .part = TEST,
+                   .seed = TEST_SEED,
+                   .count = count,
+                   .length = STEPS,
+                   .rows = ROWS};
+}
+
 Test(adding, target_is_the_sum_of_one_marked_number_in_each_half)
 {
     Drawing d;
     for (uint64_t index = 0; index < 1000; index += ROWS) {
         WeftBatch batch = batch_of(&d);
         for (int row = 0; row < ROWS; row++) {
-            draw(7, index + (uint64_t)row, &batch, row);
+            draw(&(Draw){.seed = 7, .index = index + (uint64_t)row}, &batch, row);
             double sum[2] = {0, 0};
             int marks[2] = {0, 0};
             for (int t = 0; t < STEPS; t++) {
@@ -53,20 +67,20 @@ Test(adding, sequences_are_functions_of_seed_and_index)
 {
     Drawing a, b;
     WeftBatch first = batch_of(&a), second = batch_of(&b);
-    draw(7, 123, &first, 3);
-    draw(7, 123, &second, 40);
+    draw(&(Draw){.seed = 7, .index = 123}, &first, 3);
+    draw(&(Draw){.seed = 7, .index = 123}, &second, 40);
     cr_expect_eq(a.target[3], b.target[40]);
-    draw(8, 123, &second, 40);
+    draw(&(Draw){.seed = 8, .index = 123}, &second, 40);
     cr_expect_neq(a.target[3], b.target[40]);
-    draw(TEST_SEED, 123, &second, 40);
+    draw(&(Draw){.seed = TEST_SEED, .index = 123}, &second, 40);
     cr_expect_neq(a.target[3], b.target[40]);
 }
 
 Test(adding, guessing_the_mean_gives_the_oracle)
 {
     Drawing d;
-    Drawn drawn = {&experiment_adding.task, TEST_SEED, 10000, ROWS};
-    const WeftSource source = drawn_source(&drawn, STEPS);
+    Drawn drawn = test_of(10000);
+    const WeftSource source = drawn_source(&drawn);
     double sum = 0, squares = 0;
     for (uint64_t i = 0; i < drawn_batches(&drawn); i++) {
         WeftBatch batch = batch_of(&d);
@@ -79,17 +93,17 @@ Test(adding, guessing_the_mean_gives_the_oracle)
     }
     const double mean = sum / 10000,
                  deviation = sqrt((squares / 10000 - mean * mean) / 1e4);
-    cr_expect_float_eq(mean, oracles[0].loss, 4 * deviation, "%g", mean);
+    cr_expect_float_eq(mean, experiment_adding.oracles[0].loss, 4 * deviation, "%g", mean);
 }
 
 Test(adding, sequences_past_the_last_have_no_weight)
 {
     Drawing d;
-    Drawn drawn = {&experiment_adding.task, TEST_SEED, ROWS + 3, ROWS};
+    Drawn drawn = test_of(ROWS + 3);
     cr_expect_eq(drawn_batches(&drawn), 2);
     WeftBatch batch = batch_of(&d);
     for (int row = 0; row < ROWS; row++) d.weight[row] = 1;
-    const WeftSource source = drawn_source(&drawn, STEPS);
+    const WeftSource source = drawn_source(&drawn);
     cr_assert(source.fill(source.context, 1, &batch, NULL));
     for (int row = 0; row < ROWS; row++) cr_expect_eq(d.weight[row], row < 3 ? 1 : 0);
 }
@@ -104,7 +118,7 @@ static Ruling ruling(Over over, const char *against, int n, const double *a, int
                      const double *b)
 {
     Row row[16] = {{0}};
-    Rows rows = {0, row, NULL};
+    Rows rows = {.row = row};
     for (int i = 0; i < n + m; i++)
         row[rows.count++] = (Row){.experiment = "e",
                                   .cell = i < n ? "a" : "b",
@@ -116,7 +130,12 @@ static Ruling ruling(Over over, const char *against, int n, const double *a, int
     row[rows.count++] =
         (Row){.cell = "a", .length = 10, .loss = 0.1, .state = "running"};
     row[rows.count++] = (Row){.cell = "order 3", .loss = 2, .state = STATE_BASELINE};
-    const Claim claim = {"c", "", "a", 10, over, against, 0, 1, "", ""};
+    const Claim claim = {.name = "c",
+                         .cell = "a",
+                         .length = 10,
+                         .over = over,
+                         .against = against,
+                         .high = 1};
     return claim_judge(&three_seeds, &claim, &rows).ruling;
 }
 
@@ -156,8 +175,10 @@ Test(verdict, median_is_held_against_another_cell_or_a_baseline)
 Test(verdict, length_that_was_not_asked_for_is_no_claim)
 {
     Rows none = {0};
-    const Claim far = {"c", "", "a", 200, EVERY_SEED, NULL, 0, 1, "", ""};
-    const Claim near = {"c", "", "a", 10, EVERY_SEED, NULL, 0, 1, "", ""};
+    const Claim far = {
+        .name = "c", .cell = "a", .length = 200, .over = EVERY_SEED, .high = 1};
+    const Claim near = {
+        .name = "c", .cell = "a", .length = 10, .over = EVERY_SEED, .high = 1};
     cr_expect(!claim_judge(&three_seeds, &far, &none).asked);
     cr_expect(claim_judge(&three_seeds, &near, &none).asked);
 }
@@ -165,8 +186,9 @@ Test(verdict, length_that_was_not_asked_for_is_no_claim)
 Test(verdict, other_settings_than_the_declared_are_told)
 {
     Row row = {.experiment = "e", .cell = "a", .length = 10, .state = STATE_SPENT};
-    Rows rows = {1, &row, NULL};
-    const Claim claim = {"c", "", "a", 10, SOME_SEED, NULL, 0, 1, "", ""};
+    Rows rows = {.count = 1, .row = &row};
+    const Claim claim = {
+        .name = "c", .cell = "a", .length = 10, .over = SOME_SEED, .high = 1};
     row.command = "weft run e --cell 'a' --length 10 --seed 0";
     cr_expect(claim_judge(&three_seeds, &claim, &rows).as_declared);
     row.command = "weft run e --cell 'a' --length 10 --seed 0 --file 'book'";
@@ -175,7 +197,106 @@ Test(verdict, other_settings_than_the_declared_are_told)
     cr_expect(!claim_judge(&three_seeds, &claim, &rows).as_declared);
 }
 
+Test(verdict, values_may_be_scores_updates_or_success)
+{
+    Row row[4] = {{0}};
+    Rows rows = {.count = 4, .row = row};
+    for (int i = 0; i < 4; i++)
+        row[i] = (Row){.cell = "a",
+                       .length = 10,
+                       .seed = (uint64_t)i,
+                       .loss = 9,
+                       .score = 0.25 * i,
+                       .step = 100,
+                       .state = i ? STATE_SOLVED : STATE_SPENT,
+                       .command = "weft run e"};
+    Claim claim = {.name = "c", .cell = "a", .length = 10, .of = SOLVED};
+    claim.over = MEAN_SEED;
+    claim.low = claim.high = 0.75;
+    cr_expect_eq(claim_judge(&three_seeds, &claim, &rows).ruling, HOLDS);
+    claim.of = UPDATES;
+    claim.over = MEDIAN_SEED;
+    claim.low = claim.high = 100;
+    cr_expect_eq(claim_judge(&three_seeds, &claim, &rows).ruling, HOLDS);
+    claim.over = EVERY_SEED;
+    cr_expect_eq(claim_judge(&three_seeds, &claim, &rows).ruling, FAILS);
+    claim.of = SCORE;
+    claim.over = SOME_SEED;
+    claim.low = claim.high = 0.5;
+    cr_expect_eq(claim_judge(&three_seeds, &claim, &rows).ruling, HOLDS);
+}
+
+Test(verdict, ratio_to_the_same_cell_at_another_length)
+{
+    Row row[6] = {{0}};
+    Rows rows = {.count = 6, .row = row};
+    for (int i = 0; i < 6; i++)
+        row[i] = (Row){.cell = "a",
+                       .length = i < 3 ? 10 : 20,
+                       .loss = i < 3 ? 1 : 4,
+                       .state = STATE_SPENT,
+                       .command = "weft run e"};
+    const Claim claim = {.name = "c",
+                         .cell = "a",
+                         .length = 10,
+                         .over = MEDIAN_SEED,
+                         .against = "a",
+                         .against_length = 20,
+                         .ratio = true,
+                         .low = 0.25,
+                         .high = 0.25};
+    cr_expect_eq(claim_judge(&three_seeds, &claim, &rows).ruling, HOLDS);
+    row[4].loss = row[5].loss = 5;
+    cr_expect_eq(claim_judge(&three_seeds, &claim, &rows).ruling, FAILS);
+}
+
+Test(verdict, all_claims_of_an_experiment_make_its_verdict)
+{
+    Row row[3] = {{0}};
+    Rows rows = {.count = 3, .row = row};
+    for (int i = 0; i < 3; i++)
+        row[i] = (Row){.cell = "a",
+                       .length = 10,
+                       .loss = 1,
+                       .state = STATE_SPENT,
+                       .command = "weft run e"};
+    const Claim good = {.name = "c", .cell = "a", .length = 10, .high = 1};
+    Claim bad = good, far = good;
+    bad.high = 0.5;
+    far.length = 99; /* not asked for */
+    cr_expect_eq(claims_judge(&three_seeds, (Claim[]){good, far, {0}}, &rows), HOLDS);
+    cr_expect_eq(claims_judge(&three_seeds, (Claim[]){good, bad, {0}}, &rows), FAILS);
+    rows.count = 2;
+    cr_expect_eq(claims_judge(&three_seeds, (Claim[]){good, {0}}, &rows), INCOMPLETE);
+}
+
 /* ---- rows ---- */
+
+/* Two rates, of which the second solves one seed. */
+Test(rows, rate_that_solves_more_or_has_the_lower_validation_counts)
+{
+    Rows rows = {.count = 4, .all = 4, .row = calloc(4, sizeof(Row))};
+    WeftError err;
+    for (int i = 0; i < 4; i++)
+        rows.row[i] = (Row){.cell = "a",
+                            .length = 10,
+                            .rate = i < 2 ? 0.1 : 0.01,
+                            .loss = 9 - i,
+                            .validation = i < 2 ? 1 : 2,
+                            .state = STATE_SPENT};
+    cr_assert(rows_choose(&rows, &err));
+    cr_expect_eq(rows.count, 2);
+    cr_expect_eq(rows.row[0].rate, 0.1);
+    rows.row[2].state = STATE_SOLVED;
+    cr_assert(rows_choose(&rows, &err));
+    cr_expect_eq(rows.count, 2);
+    cr_expect_eq(rows.row[0].rate, 0.01);
+    rows.row[0].cell = "b"; /* now each cell has one rate */
+    rows.row[1].cell = "b";
+    cr_assert(rows_choose(&rows, &err));
+    cr_expect_eq(rows.count, 4);
+    rows_close(&rows);
+}
 
 static bool keep_all(const void *context, const Row *row)
 {
@@ -193,16 +314,15 @@ Test(rows, what_is_appended_is_read_back)
     Rows rows = {0};
     WeftError err;
     cr_assert(rows_rewrite(path, &rows, keep_all, NULL, &err), "%s", err.text);
-    const Row row = {
-        "e", "a",      10, 3,       200, 0.25,        NAN, "0123456789abcdef",
-        1.5, "scalar", 2,  "spent", "-", "weft run e"};
+    const Row row = {"e", "a",      10, 3,       200,  0.25, NAN, "0123456789abcdef",
+                     1.5, "scalar", 2,  "spent", 1e-3, 0.5,  "-", "weft run e"};
     cr_assert(row_append(path, &row, &err), "%s", err.text);
     cr_assert(rows_read(path, &rows, &err), "%s", err.text);
     cr_assert_eq(rows.count, 1);
     cr_expect_str_eq(rows.row[0].digest, row.digest);
     cr_expect_eq(rows.row[0].step, 200);
     cr_expect_eq(rows.row[0].loss, 0.25);
-    cr_expect(isnan(rows.row[0].accuracy));
+    cr_expect(isnan(rows.row[0].score));
     cr_expect(row_is_last(&rows.row[0]));
     rows_close(&rows);
     unlink(path);

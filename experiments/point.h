@@ -1,0 +1,52 @@
+/* point.h: one training of an experiment's grid. */
+#pragma once
+
+#include "data.h"
+#include "rows.h"
+
+/* One experiment as it is asked for. */
+typedef struct Trial {
+    const Experiment *experiment;
+    Grid grid;
+    Settings settings, declared; /* declared: those of the size, without the call's */
+    const char *out, *file;      /* folder of the rows; what is opened, or NULL */
+    int size;                    /* an index into size_names */
+    Data data;                   /* for its shape and baselines */
+    uint64_t file_bits;          /* digest of the file */
+    char path[4096];             /* of the rows */
+    char more[512];              /* the options of the size, cut up */
+} Trial;
+
+extern const char *const size_names[]; /* short, full, long; NULL-terminated */
+
+typedef struct Point {
+    const Trial *trial;
+    Settings settings;
+    char cell[CELL_NAME_SIZE];
+    int length, threads;
+    bool finished; /* before this run */
+    uint64_t done; /* updates */
+    double work;   /* of one update, in about the same unit for all points */
+    double began;
+    char digest[17];    /* of the settings */
+    char command[1024]; /* that repeats this point alone */
+} Point;
+
+/* Its net is opened once, so that a bad cell or size is told before hours of work. */
+bool point_open(Point *point, const Trial *trial, const Settings *settings, int length,
+                uint64_t seed, WeftTeam *team, WeftError *err);
+
+/* Whether the row is one of this point's. */
+bool point_owns(const Point *point, const Row *row);
+
+/* Who sees a point run. */
+typedef struct PointWatch {
+    void *context;
+    /* After each update; false stops the point, which then leaves no last row. */
+    bool (*progress)(void *context, Point *point, const WeftProgress *progress);
+    bool (*row)(void *context, Point *point, const Row *row, WeftError *err);
+    void (*over)(void *context, Point *point, const Row *last);
+} PointWatch;
+
+/* Trains it, with point->threads threads. */
+bool point_run(Point *point, const PointWatch *watch, WeftError *err);
