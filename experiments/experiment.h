@@ -8,8 +8,17 @@
 // clang-format off
 /* The chapters of the page: a name for `weft run`, a title. */
 #define CHAPTER_LIST(X)                                                                  \
+    X(GRADIENT, "gradient", "How far the gradient reaches back")                         \
     X(ADDING, "adding", "Adding two numbers far apart")                                  \
-    X(TEXT, "text", "Language models of characters")
+    X(COPYING, "copying", "Copying symbols over a gap")                                  \
+    X(ORDER, "ordering", "The order of two symbols far apart")                           \
+    X(WINDOW, "window", "What the truncation window lets through")                       \
+    X(REBER, "grammar", "The embedded Reber grammar")                                    \
+    X(FORMAL, "formal", "Formal languages and recall")                                   \
+    X(IMAGES, "images", "Images read in sequence")                                       \
+    X(TEXT, "language", "Language models of characters")                                 \
+    X(SERIES, "series", "Time series, the short-memory control")                         \
+    X(MUSIC, "music", "Polyphonic music")
 
 #define EXPERIMENT_LIST(X)                                                               \
     X(adding)                                                                            \

@@ -93,7 +93,8 @@ Test(adding, guessing_the_mean_gives_the_oracle)
     }
     const double mean = sum / 10000,
                  deviation = sqrt((squares / 10000 - mean * mean) / 1e4);
-    cr_expect_float_eq(mean, experiment_adding.oracles[0].loss, 4 * deviation, "%g", mean);
+    cr_expect_float_eq(mean, experiment_adding.oracles[0].loss, 4 * deviation, "%g",
+                       mean);
 }
 
 Test(adding, sequences_past_the_last_have_no_weight)
