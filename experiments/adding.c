@@ -64,16 +64,16 @@ const Experiment experiment_adding = {
     .question = "Does the cell remember two marked numbers over a whole sequence?",
     .claim = "lstm and gru solve length 100 (mse below 0.01); rnn stays at the 0.167 "
              "of guessing",
-    .grid = {"rnn,lstm,gru", NUMBERS(50, 100), NUMBERS(0, 1, 2)},
+    .grid = {"rnn,lstm,gru", NUMBERS(50, 100), NUMBERS(0, 1), "5e-3,2e-3"},
     .train =
         {
             SETTINGS_COMMON,
-            .hidden = 64,
+            .parameters = 12000,
+            .rate = 5e-3,
             .batch = 32,
             .chunk = 0, /* never cut */
             .chunks_per_update = 1,
-            .rate = 1e-3,
-            .steps = 8000,
+            .steps = 6000,
             .every = 250,
         },
     .task = {.input = WEFT_DENSE,

@@ -57,8 +57,9 @@ static void point_command(Point *point)
     append(text, size, " --cell '%s' --length %d --seed %" PRIu64, point->cell,
            point->length, point->settings.seed);
     if (trial->grid.rates) append(text, size, " --rates %.9g", point->settings.rate);
-    options_difference(settings_options, &trial->declared, &trial->settings, text,
-                       size);
+    Settings from = trial->declared;
+    if (trial->settings.hidden_told) from.parameters = trial->settings.parameters;
+    options_difference(settings_options, &from, &trial->settings, text, size);
     if (trial->file) append(text, size, " --file '%s'", trial->file);
 }
 

@@ -459,6 +459,14 @@ static int words_read(const Call *call, const Experiment **list, WeftError *err)
     return count;
 }
 
+/* By its own name, not its chapter's. */
+static bool is_named(const Call *call, const Experiment *experiment)
+{
+    for (int i = 0; i < call->words; i++)
+        if (!strcmp(call->word[i], experiment->name)) return true;
+    return false;
+}
+
 /* Of a chapter, what cannot be run here is skipped. */
 static bool is_missing(const Experiment *experiment, const Options *options)
 {
@@ -480,7 +488,8 @@ static bool campaign_read(Campaign *campaign, const Verb *verb, int argc, char *
     campaign->trial = calloc((size_t)count + 1, sizeof *campaign->trial);
     bool good = count && (campaign->trial || fail(err, "out of memory"));
     for (int i = 0; good && i < count; i++) {
-        if (count > call->words && is_missing(list[i], &campaign->options)) continue;
+        if (!is_named(call, list[i]) && is_missing(list[i], &campaign->options))
+            continue;
         Trial *trial = &campaign->trial[campaign->trials++];
         good = trial_read(trial, list[i], &campaign->options, verb, argc, argv, &again,
                           err) &&

@@ -158,12 +158,13 @@ static bool layers_read(const Option *option, const char *text, void *field,
 
 static const OptionKind option_layers = {layers_read, cells_write};
 
-/* Notes that it was told, for --parameters would be against it. */
+/* Told, each is over the other's declaration; both are against each other. */
 static bool hidden_read(const Option *option, const char *text, void *field,
                         WeftError *err)
 {
     Settings *settings = (Settings *)(void *)((char *)field - option->field);
     settings->hidden_told = true;
+    if (!settings->parameters_told) settings->parameters = 0;
     return option_int.read(option, text, field, err);
 }
 
@@ -174,6 +175,22 @@ static void hidden_write(const Option *option, const void *field, char *text,
 }
 
 static const OptionKind option_hidden = {hidden_read, hidden_write};
+
+static bool parameters_read(const Option *option, const char *text, void *field,
+                            WeftError *err)
+{
+    Settings *settings = (Settings *)(void *)((char *)field - option->field);
+    settings->parameters_told = true;
+    return option_count.read(option, text, field, err);
+}
+
+static void parameters_write(const Option *option, const void *field, char *text,
+                             size_t size)
+{
+    option_count.write(option, field, text, size);
+}
+
+static const OptionKind option_parameters = {parameters_read, parameters_write};
 
 static const char *const optimizers[] = {"sgd", "rmsprop", "adam", "adamw", NULL};
 static const char *const schedules[] = {"constant", "step", "cosine", NULL};
@@ -188,7 +205,7 @@ const Option point_options[] = {
 };
 const Option settings_options[] = {
     {"hidden", "N", "hidden units of a layer", &option_hidden, FIELD(hidden), 1, HIDDEN_MAX, NULL},
-    {"parameters", "N", "instead of --hidden: the most hidden units whose net has at most so many parameters", &option_count, FIELD(parameters), 0, 0, NULL},
+    {"parameters", "N", "instead of --hidden: the most hidden units whose net has at most so many parameters", &option_parameters, FIELD(parameters), 0, 0, NULL},
     {"layers", "N|LIST", "how many layers, or each: lstm:128,gru:64", &option_layers, FIELD(layers), 0, 0, NULL},
     {"both", NULL, "every layer runs forward and backward in time", &option_switch, FIELD(both), 0, 0, NULL},
     {"embedding", "N", "width of a trained vector for each symbol; 0: one-hot", &option_int, FIELD(embedding), 0, 1e6, NULL},
@@ -246,7 +263,7 @@ static bool has_open_layer(const Settings *settings)
 
 static bool parameters_good(const Settings *settings, WeftError *err)
 {
-    if (!settings->parameters) return true;
+    if (!settings->parameters || !settings->parameters_told) return true;
     if (settings->hidden_told)
         return fail(err,
                     "--hidden %d with --parameters %" PRIu64 ": expected one of them",
@@ -428,7 +445,8 @@ bool settings_solve(Settings *settings, const WeftModel *shape, size_t *count,
     const uint64_t most = settings->parameters;
     int unit, high;
     size_t parameters;
-    if (!most) return true;
+    if (!has_open_layer(settings)) settings->parameters = 0;
+    if (!settings->parameters) return true;
     if (!hidden_unit(settings, shape, &unit, &parameters, err)) return false;
     if (parameters > most)
         return fail(err,

@@ -569,14 +569,14 @@ Test(command, grid_has_cells_with_settings_and_equal_parameters)
 {
     expect_call(0, "adding lstm:forget=0: hidden 9, 442 parameters",
                 "weft run adding --cell lstm,lstm:forget=0,lstm_chrono:T=8,gru "
-                "--length 5 --seed 1 --steps 1 --parameters 450 --out rows");
+                "--length 5 --seed 1 --steps 1 --rate 1 --parameters 450 --out rows");
     cr_expect(strstr(out, "adding gru: hidden 10, 411 parameters"), "%s", out);
     expect_call(0, "gru lstm lstm:forget=0 lstm_chrono:T=8 .",
                 "echo $(tail -n +2 rows/adding.tsv | cut -f 2 | LC_ALL=C sort) .");
     expect_call(0, "4", "tail -n +2 rows/adding.tsv | cut -f 8 | sort -u | wc -l");
-    shell(ONE_STEP " --cell lstm:forget=0 --set forget=5");
+    shell(ONE_STEP " --hidden 64 --cell lstm:forget=0 --set forget=5");
     const char *const named = digest();
-    shell(ONE_STEP " --set forget=0");
+    shell(ONE_STEP " --hidden 64 --set forget=0");
     cr_expect_str_eq(digest(), named, "a name's own is over --set");
     shell(ONE_STEP " --layers lstm:forget=0:64");
     cr_expect_str_eq(digest(), named);
@@ -586,7 +586,41 @@ Test(command, grid_has_cells_with_settings_and_equal_parameters)
 
 #define GRID                                                                           \
     "weft run adding --cell rnn,gru --length 5,8 --seed 0..1 --hidden 8 --steps 60 "   \
-    "--every 20 --out rows"
+    "--rate 0.001 --every 20 --out rows"
+
+Test(command, rates_are_tried_side_by_side_and_one_counts)
+{
+    const char *const rates = "weft run adding --cell rnn --length 5 --seed 0..1 "
+                              "--steps 60 --rates 1e-2,1e-9 --out rows";
+    expect_call(0, "4 points, 0 of them", "%s", rates);
+    expect_call(0, "4 points, 4 of them", "%s", rates);
+    expect_call(0, "0.01 1e-09 .",
+                "echo $(cut -f13 rows/adding.tsv | tail -n +2 | sort -u) .");
+    expect_call(0, "seed 0 rate 1e-09",
+                "weft run adding --cell rnn --length 5 --seed 0 "
+                "--steps 60 --rates 1e-9 --out other");
+    expect_call(2, "--rates 0", "weft run adding --rates 1e-3,0");
+    expect_call(2, "--rates x", "weft run adding --rates x");
+}
+
+Test(command, sizes_are_the_declarations_and_repeat_themselves)
+{
+    const char *const point = "weft run adding --size full --cell 'rnn' --length 5 "
+                              "--seed 3 --rates 0.005 --steps '1'";
+    expect_call(0, "1 points", "%s --out rows", point);
+    expect_call(0, point, "tail -1 rows/adding.tsv");
+    expect_call(2, "expected one of short, full, long", "weft run adding --size big");
+}
+
+Test(command, chapters_and_all_name_experiments)
+{
+    expect_call(0, "text is skipped: no build/data/bible.txt",
+                "weft run language adding --cell rnn --length 3 --seed 0 --rate 1 "
+                "--steps 1 --out rows");
+    cr_expect(strstr(out, "rows: rows/adding.tsv"), "%s", out);
+    expect_call(2, "adding is named twice", "weft run all adding");
+    expect_call(1, "bible", "weft run text --out rows");
+}
 
 /* The rows without seconds, in an order that threads do not change. */
 static const char *sorted_rows(void)
@@ -603,7 +637,7 @@ Test(command, finished_points_are_not_run_again)
     const char *const first = sorted_rows();
     expect_call(0, "8 points, 8 of them finished before", GRID);
     cr_expect_str_eq(sorted_rows(), first);
-    expect_call(0, "8 points, 0 of them finished before", GRID " --rate 0.002");
+    expect_call(0, "8 points, 0 of them finished before", GRID " --momentum 0.5");
     expect_call(0, "9",
                 "tail -n +2 rows/adding.tsv | cut -f 2-4 | sort -u | wc -l; echo 9");
 }
@@ -635,7 +669,8 @@ Test(command, damaged_rows_are_refused_with_their_line)
 Test(command, two_runs_do_not_write_in_one_folder)
 {
     expect_call(1, "another weft run is writing there",
-                "weft run adding --cell rnn --length 5 --seed 0 --out rows > first & "
+                "weft run adding --cell rnn --length 5 --seed 0 --rate 1 --out rows > "
+                "first & "
                 "while ! test -s first; do sleep 0.01; done; " GRID
                 "; status=$?; kill %%1; wait; exit $status");
     expect_call(0, "8 points", GRID);
