@@ -103,6 +103,10 @@ typedef struct Claim {
     const char *published, *source;
 } Claim;
 
+/* LENGTH_STEPS: given to the task, or what is opened. */
+typedef enum Length { LENGTH_STEPS, LENGTH_CHUNK, LENGTH_PARAMETERS } Length;
+typedef enum Size { SIZE_SHORT, SIZE_FULL, SIZE_LONG } Size;
+
 struct Data;
 struct DataOptions;
 
@@ -113,13 +117,15 @@ struct Experiment {
     Grid grid; /* of the size "short" */
     Settings train;
     const char *full, *longer; /* options of `weft run` that make the larger sizes */
+    Size from; /* the smallest size at which its chapter, and `all`, run it */
 
     /* Where its sequences come from: drawn, or opened. */
     Task task;
     bool (*open)(const Experiment *experiment, const struct DataOptions *options,
                  const Settings *settings, struct Data *data, WeftError *err);
     const char *file, *file_from; /* what is opened without --file; how to get it */
-    bool text; /* open gives a text: the grid's lengths are its chunks */
+    bool text;                    /* open gives a text */
+    Length length;                /* what the grid's lengths are */
 
     int test;   /* test sequences, and validation's, of a drawn task */
     int glance; /* percent of validation that suffice for a point on the curve */
@@ -156,5 +162,8 @@ const Experiment *experiment_find(const char *name, WeftError *err);
  * number; 0 with a message when there is none. *list has room for all. */
 int experiments_named(const char *name, const Experiment **list, WeftError *err);
 int experiments_count(void);
+
+/* Settings of a point at this length. */
+void experiment_length(const Experiment *experiment, int length, Settings *settings);
 
 bool experiment_solves(const Experiment *experiment, const WeftScore *score);

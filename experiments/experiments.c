@@ -72,6 +72,13 @@ int experiments_named(const char *name, const Experiment **list, WeftError *err)
     return count;
 }
 
+void experiment_length(const Experiment *experiment, int length, Settings *settings)
+{
+    if (experiment->length == LENGTH_CHUNK) settings->chunk = length;
+    if (experiment->length == LENGTH_PARAMETERS)
+        settings->parameters = (uint64_t)length;
+}
+
 bool experiment_solves(const Experiment *experiment, const WeftScore *score)
 {
     return (experiment->solved > 0 && score->loss < experiment->solved) ||

@@ -65,15 +65,23 @@ static void point_command(Point *point)
 
 /* ---- opening ---- */
 
+/* Of the updates of a point, in steps of a row. */
+static int update_steps(const Point *point)
+{
+    const Experiment *experiment = point->trial->experiment;
+    const Settings *settings = &point->settings;
+    if (experiment->text) return settings->chunk * settings->chunks_per_update;
+    return experiment->task.steps ? experiment->task.steps(point->length, TRAINING)
+                                  : point->length;
+}
+
 static bool point_try(Point *point, WeftTeam *team, WeftError *err)
 {
     WeftNet *net;
     const Data *data = &point->trial->data;
     if (!settings_net(&point->settings, team, &data->shape, &net, err)) return false;
-    const Task *task = &point->trial->experiment->task;
-    const int steps =
-        task->steps ? task->steps(point->length, TRAINING) : point->length;
-    point->work = (double)weft_net_parameters(net) * steps * point->settings.batch;
+    point->work =
+        (double)weft_net_parameters(net) * update_steps(point) * point->settings.batch;
     weft_net_close(net);
     return true;
 }
@@ -85,7 +93,6 @@ bool point_open(Point *point, const Trial *trial, const Settings *settings, int 
     snprintf(point->cell, sizeof point->cell, "%s", settings->cell);
     point->settings.cell = point->cell;
     point->settings.seed = seed;
-    if (trial->experiment->text) point->settings.chunk = length;
     point_command(point);
     return point_digest(point, err) && point_try(point, team, err);
 }

@@ -104,14 +104,13 @@ static bool trial_read(Trial *trial, const Experiment *experiment, Options *opti
     return true;
 }
 
-/* The chunks of a text are the grid's lengths. */
 static bool trial_good(const Trial *trial, WeftError *err)
 {
     const Numbers *lengths = &trial->grid.lengths;
     Settings settings = trial->settings;
     if (!trial->experiment->text) return settings_good(&settings, false, err);
     for (int l = 0; l < lengths->count; l++) {
-        settings.chunk = (int)lengths->item[l];
+        experiment_length(trial->experiment, (int)lengths->item[l], &settings);
         if (!settings_good(&settings, true, err)) return false;
     }
     return corpus_settings_good(&settings, err);
@@ -139,7 +138,7 @@ static bool trial_open(Trial *trial, WeftError *err)
     WeftError why;
     options.length = length;
     options.file = trial->file;
-    if (experiment->text) settings.chunk = length;
+    experiment_length(experiment, length, &settings);
     snprintf(trial->path, sizeof trial->path, "%s/%s.tsv", trial->out,
              experiment->name);
     if ((trial->file && !file_digest(trial->file, &trial->file_bits, &why)) ||
@@ -185,34 +184,45 @@ static bool trial_solve(const Trial *trial, Settings *settings, WeftError *err)
 }
 
 static bool points_of_rate(Campaign *campaign, const Trial *trial,
-                           const Settings *settings, WeftTeam *team, WeftError *err)
+                           const Settings *settings, int length, WeftTeam *team,
+                           WeftError *err)
 {
-    const Grid *grid = &trial->grid;
-    for (int l = 0; l < grid->lengths.count; l++)
-        for (int s = 0; s < grid->seeds.count; s++)
-            if (!point_open(&campaign->point[campaign->points++], trial, settings,
-                            (int)grid->lengths.item[l], grid->seeds.item[s], team, err))
-                return false;
+    const Numbers *seeds = &trial->grid.seeds;
+    for (int s = 0; s < seeds->count; s++)
+        if (!point_open(&campaign->point[campaign->points++], trial, settings, length,
+                        seeds->item[s], team, err))
+            return false;
+    return true;
+}
+
+static bool points_of_length(Campaign *campaign, const Trial *trial, Settings *settings,
+                             int length, WeftTeam *team, WeftError *err)
+{
+    char rate[64];
+    const char *rates = trial->grid.rates;
+    experiment_length(trial->experiment, length, settings);
+    if (!trial_solve(trial, settings, err)) return false;
+    if (!rates) return points_of_rate(campaign, trial, settings, length, team, err);
+    while (list_next(&rates, rate, sizeof rate)) {
+        settings->rate = strtod(rate, NULL);
+        if (!points_of_rate(campaign, trial, settings, length, team, err)) return false;
+    }
     return true;
 }
 
 static bool trial_points(Campaign *campaign, const Trial *trial, WeftTeam *team,
                          WeftError *err)
 {
-    char cell[CELL_NAME_SIZE], rate[64];
+    char cell[CELL_NAME_SIZE];
     const Grid *grid = &trial->grid;
-    for (const char *rest = grid->cells; list_next(&rest, cell, sizeof cell);) {
-        Settings settings = trial->settings;
-        settings.cell = cell;
-        if (!trial_solve(trial, &settings, err)) return false;
-        if (!grid->rates && !points_of_rate(campaign, trial, &settings, team, err))
-            return false;
-        for (const char *rates = grid->rates;
-             rates && list_next(&rates, rate, sizeof rate);) {
-            settings.rate = strtod(rate, NULL);
-            if (!points_of_rate(campaign, trial, &settings, team, err)) return false;
+    for (const char *rest = grid->cells; list_next(&rest, cell, sizeof cell);)
+        for (int l = 0; l < grid->lengths.count; l++) {
+            Settings settings = trial->settings;
+            settings.cell = cell;
+            if (!points_of_length(campaign, trial, &settings,
+                                  (int)grid->lengths.item[l], team, err))
+                return false;
         }
-    }
     return true;
 }
 
@@ -467,10 +477,11 @@ static bool is_named(const Call *call, const Experiment *experiment)
     return false;
 }
 
-/* Of a chapter, what cannot be run here is skipped. */
-static bool is_missing(const Experiment *experiment, const Options *options)
+/* Of a chapter, what cannot be run here, or takes longer than the size has, is skipped. */
+static bool is_skipped(const Experiment *experiment, const Options *options)
 {
     const char *file = options->file ? options->file : experiment->file;
+    if ((int)experiment->from > options->size) return true;
     if (!experiment->file || !access(file, R_OK)) return false;
     progress_line("%s is skipped: no %s (%s)", experiment->name, file,
                   experiment->file_from);
@@ -488,7 +499,7 @@ static bool campaign_read(Campaign *campaign, const Verb *verb, int argc, char *
     campaign->trial = calloc((size_t)count + 1, sizeof *campaign->trial);
     bool good = count && (campaign->trial || fail(err, "out of memory"));
     for (int i = 0; good && i < count; i++) {
-        if (!is_named(call, list[i]) && is_missing(list[i], &campaign->options))
+        if (!is_named(call, list[i]) && is_skipped(list[i], &campaign->options))
             continue;
         Trial *trial = &campaign->trial[campaign->trials++];
         good = trial_read(trial, list[i], &campaign->options, verb, argc, argv, &again,

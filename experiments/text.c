@@ -48,6 +48,7 @@ const Experiment experiment_text = {
         },
     .open = text_data,
     .text = true,
+    .length = LENGTH_CHUNK,
     .file = "build/data/bible.txt",
     .file_from = "experiments/run makes it of Debian's bible-kjv-text",
     .full = "--seed 0..2",
