@@ -22,7 +22,8 @@
 
 #define EXPERIMENT_LIST(X)                                                               \
     X(adding)                                                                            \
-    X(text)
+    X(text) X(text_sizes)                                                                \
+    X(karpathy_1) X(karpathy_2) X(karpathy_3)
 // clang-format on
 
 #define ITEM(id, name, title) CHAPTER_##id,
