@@ -103,7 +103,8 @@ static bool fill(StepBench *b, Error *err)
 
 bool step_bench_open(StepBench *b, Error *err)
 {
-    const StepShape shape = {b->shape.T, b->shape.B, false, true, true, 1, 0};
+    const StepShape shape = {
+        .T = b->shape.T, .B = b->shape.B, .training = true, .dinput = true, .slots = 1};
     b->arena = (Arena){0};
     if (!step_open(&b->graph, &shape, &b->step, err)) return false;
     if (!fill(b, err)) return step_bench_close(b), false;

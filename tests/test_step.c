@@ -68,7 +68,12 @@ static void rig_open(Rig *rig, const char *text, bool symbols, bool training)
     cr_assert(cell_parse("test", text, strlen(text), &cell, &err), "%s", err.text);
     cr_assert(graph_build(cell, I, H, &rig->graph, &err), "%s", err.text);
     cr_assert(derive(&rig->graph, &err), "%s", err.text);
-    const StepShape shape = {T, B, symbols, training, training && !symbols, 1, 0};
+    const StepShape shape = {.T = T,
+                             .B = B,
+                             .symbols = symbols,
+                             .training = training,
+                             .dinput = training && !symbols,
+                             .slots = 1};
     cr_assert(step_open(&rig->graph, &shape, &rig->step, &err), "%s", err.text);
     Arena need = {0};
     for (Arena *a = &need;; a = &rig->arena) {
@@ -354,7 +359,8 @@ Test(step, symbols_are_for_products_only)
     cr_assert(graph_build(cell, I, H, &graph, &err), "%s", err.text);
     cr_assert(derive(&graph, &err), "%s", err.text);
     cr_assert(isa_select(NULL, err.text, sizeof err.text), "%s", err.text);
-    const StepShape shape = {T, B, true, true, false, 1, 0};
+    const StepShape shape = {
+        .T = T, .B = B, .symbols = true, .training = true, .slots = 1};
     cr_assert(!step_open(&graph, &shape, &step, &err));
     cr_expect(strstr(err.text, "embedding"), "%s", err.text);
     graph_close(&graph);

@@ -80,7 +80,8 @@ static void rig_open(Rig *r, const char *text, int B, int blocks, int members)
     cr_assert(cell_parse("test", text, strlen(text), &cell, &err), "%s", err.text);
     cr_assert(graph_build(cell, I, H, &r->graph, &err), "%s", err.text);
     cr_assert(derive(&r->graph, &err), "%s", err.text);
-    const StepShape shape = {T, B, false, true, true, 1, 0};
+    const StepShape shape = {
+        .T = T, .B = B, .training = true, .dinput = true, .slots = 1};
     cr_assert(step_open(&r->graph, &shape, &r->step, &err), "%s", err.text);
     cr_assert(r->step.outputs <= ROW);
     Arena need = {0};

@@ -538,7 +538,8 @@ static bool build_state(Build *b, int symbol)
                      .start_param = -1,
                      .leave = -1,
                      .dleave = -1,
-                     .denter = -1};
+                     .denter = -1,
+                     .dtotal = -1};
     if (!eval_shape(b, s, &state->shape)) return false;
     state->enter =
         add(b, (Node){.op = OP_STATE, .shape = state->shape, .index = g->states});

@@ -168,6 +168,18 @@ static void seed(Derivation *v)
     }
 }
 
+/* A state that takes over x or another state has, of what is made of that, only what is
+ * made of it as a state or output: all there is before the rules are applied. */
+static void find_totals(Derivation *v, bool taken_over)
+{
+    Graph *const g = v->graph;
+    for (int i = 0; i < g->states && !v->failed; i++) {
+        State *const s = &g->state[i];
+        const bool leaf = op_inputs(g->node[s->leave].op) == 0;
+        if (leaf == taken_over) s->dtotal = v->d[s->leave];
+    }
+}
+
 bool derive(Graph *graph, Error *err)
 {
     const int nodes = graph->forward_nodes = graph->nodes;
@@ -181,9 +193,11 @@ bool derive(Graph *graph, Error *err)
         for (int i = 0; i < nodes; i++) v.d[i] = -1;
         find_active(&v);
         seed(&v);
+        find_totals(&v, true);
     }
     for (int i = nodes - 1; i >= 0 && !v.failed; i--)
         if (v.d[i] >= 0) differentiate(&v, i);
+    find_totals(&v, false);
 
     graph->dinput = -1;
     for (int i = 0; i < nodes && !v.failed; i++)

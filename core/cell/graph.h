@@ -114,6 +114,7 @@ typedef struct State {
     int leave;       /* node whose value leaves */
     int dleave;      /* after derive: node DSTATE */
     int denter;      /* after derive: node, gradient of the entering value; -1: none */
+    int dtotal; /* ... of the leaving value, by what this step makes of it too; -1 */
 } State;
 
 /* A gradient to add up over all rows and steps (after derive). */

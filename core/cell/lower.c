@@ -18,7 +18,7 @@ typedef struct Lowering {
     int *order;   /* lines in the order of execution */
     int ordered;
     int *position; /* [lines]: in order */
-    bool symbols, wide, scan;
+    bool symbols, wide, scan, flow;
 } Lowering;
 
 static int count_of(const Lowering *l, int line)
@@ -613,6 +613,20 @@ static void emit_gradients(Lowering *l)
     }
 }
 
+/* The gradient list is that of flow_graph. */
+static bool find_flow(Lowering *l)
+{
+    Program *const p = l->program;
+    p->flow = malloc(((size_t)p->states + 1) * sizeof *p->flow);
+    for (int i = 0; p->flow && i < p->states; i++) p->flow[i] = -1;
+    for (int i = 0; p->flow && i < l->list.gradients; i++) {
+        const int value = l->value[l->list.gradient[i].d];
+        assert(p->value[value].place == PLACE_CHUNK);
+        p->flow[l->list.gradient[i].param] = value;
+    }
+    return p->flow;
+}
+
 /* Adds a use of the parameter: jobs with unlike rows leave it whole. */
 static void cut_use(Cut *cut, int rows, int64_t work)
 {
@@ -800,16 +814,38 @@ static bool fill(Lowering *l, Error *err)
     emit_groups(l);
     index_groups(p);
     find_joined(p);
-    emit_gradients(l);
+    free(holders);
+    if (!l->flow)
+        emit_gradients(l);
+    else if (!find_flow(l))
+        return error(err, "out of memory");
     cut_gradients(p);
     find_graph_phases(l);
-    free(holders);
     return !l->symbols || check_symbols(l, err);
 }
 
-bool lower(const Graph *graph, const LowerFor *what, Program **program, Error *err)
+/* The graph as if each state's equation ended in a bias of its own, and those were all the
+ * parameters there are: the gradient of a bias, row by row and step by step, is that of the
+ * state. In place of a parameter, a gradient names its state. */
+static bool flow_graph(const Graph *graph, Graph *flow)
 {
-    Lowering l = {.graph = graph, .symbols = what->symbols, .wide = what->wide};
+    *flow = *graph;
+    flow->gradients = 0;
+    flow->gradient = calloc((size_t)graph->states + 1, sizeof *flow->gradient);
+    for (int s = 0; flow->gradient && s < graph->states; s++)
+        if (graph->state[s].dtotal >= 0)
+            flow->gradient[flow->gradients++] =
+                (ParamGradient){.param = s, .d = graph->state[s].dtotal, .x = -1};
+    return flow->gradient;
+}
+
+static bool lower_graph(const Graph *graph, const LowerFor *what, Program **program,
+                        Error *err)
+{
+    Lowering l = {.graph = graph,
+                  .symbols = what->symbols,
+                  .wide = what->wide,
+                  .flow = what->flow};
     const bool dinput = what->dinput && !what->symbols;
     if (!rewrite(graph, what->training, dinput, what->symbols, &l.list, err))
         return false;
@@ -825,12 +861,23 @@ bool lower(const Graph *graph, const LowerFor *what, Program **program, Error *e
     return good;
 }
 
+bool lower(const Graph *graph, const LowerFor *what, Program **program, Error *err)
+{
+    assert(!what->flow || (what->training && !what->scan));
+    if (!what->flow) return lower_graph(graph, what, program, err);
+    Graph flow;
+    const bool good = flow_graph(graph, &flow) ? lower_graph(&flow, what, program, err)
+                                               : error(err, "out of memory");
+    free(flow.gradient);
+    return good;
+}
+
 void program_close(Program *p)
 {
     if (!p) return;
     void *const owned[] = {p->param, p->param_offset, p->state, p->value,    p->number,
                            p->instr, p->group,        p->pack,  p->gradient, p->buffer,
-                           p->strip, p->phase,        p->cut};
+                           p->strip, p->phase,        p->cut,   p->flow};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     free(p);
 }

@@ -139,6 +139,7 @@ typedef struct Program {
     int output_value; /* ... or this kept value ... */
     bool output_own;  /* ... or a buffer of its own, PLACE_OUTPUT */
     bool scan; /* loops are MAP_fma(a, state, b) alone, one a state: see step_scan.c */
+    int *flow; /* [states]: with LowerFor.flow, their gradients; -1: none; else NULL */
     Phase *phase; /* [nodes of the graph]; where each runs */
     int products; /* dependent products in the forward loop: waits of a gang */
 } Program;
@@ -152,6 +153,7 @@ typedef struct LowerFor {
     bool symbols;  /* x is one-hot, products with it look-ups; an error in other use */
     bool wide;     /* a step has rows enough: products need none of other steps */
     bool scan;     /* Program.scan, if every state is affine in itself: affine.h */
+    bool flow;     /* training, not scan: gradients of leaving states are kept alone */
 } LowerFor;
 
 bool lower(const Graph *graph, const LowerFor *what, Program **program, Error *err);

@@ -17,7 +17,8 @@ static bool step_lower(const Graph *graph, Step *step, bool scan, Error *err)
                            .dinput = s->dinput,
                            .symbols = s->symbols,
                            .wide = s->B >= WIDE_ROWS,
-                           .scan = scan};
+                           .scan = scan,
+                           .flow = s->flow};
     return lower(graph, &what, &step->program, err);
 }
 
@@ -292,6 +293,17 @@ View step_output(const Step *step, int slot)
         at.at += at.step;
     } else
         at = at_kept(m->buffer[p->value[p->output_value].index], p->outputs, B);
+    return (View){at.at, at.step, at.row};
+}
+
+View step_flow(const Step *step, int slot, int state)
+{
+    const Program *const p = step->program;
+    assert(p->flow);
+    if (p->flow[state] < 0) return (View){0};
+    const Value *const value = &p->value[p->flow[state]];
+    const At at =
+        at_kept(step->memory->slot[slot].buffer[value->index], value->n, step->shape.B);
     return (View){at.at, at.step, at.row};
 }
 

@@ -31,6 +31,7 @@ typedef struct StepShape {
     bool dinput;   /* the gradient of the input is wanted */
     int slots;     /* chunks that may be in flight at once */
     int scan; /* steps of a segment of the loop, where every state is affine; 0: it is not cut */
+    bool flow; /* training, not scan: gradients of states can be had, not of params */
 } StepShape;
 
 /* One layer, one direction: a program and the memory it runs in. */
@@ -109,6 +110,10 @@ void step_gradient(Step *step, const Chunk *chunk, float *grads, int part, int p
 
 /* Output of the last forward in a slot: [T][B][outputs]. */
 View step_output(const Step *step, int slot);
+
+/* With flow, of the last backward in a slot: the gradient of a state as it leaves each step,
+ * [T][B][the state's]; at NULL: there is none. */
+View step_flow(const Step *step, int slot, int state);
 
 /* All states of row b, one after the other, as a slot's step t is entered. */
 size_t step_state_count(const Step *step); /* floats a row */

@@ -119,7 +119,7 @@ static void add_starts(const Run *r, float *grads, int part, int parts)
 void step_gradient(Step *step, const Chunk *chunk, float *grads, int part, int parts,
                    float *scratch)
 {
-    assert(step->shape.training);
+    assert(step->shape.training && !step->shape.flow);
     const Program *const p = step->program;
     At value[VALUES_MAX];
     Run r;
