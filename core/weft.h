@@ -73,7 +73,7 @@ WEFT_API void weft_team_each(WeftTeam *team, int jobs, void (*job)(void *context
 
 /* What each thread does from here on, as events in the Chrome trace format (ui.perfetto.dev and
  * chrome://tracing show it), until the team is closed or the function is called again; path NULL:
- * no more. An event per tile: its phase as the name, "update" or "score" (also predictions) as
+ * no more. An event per tile: its phase as the name, "update" or "score" (also predictions, flows) as
  * the category, args: update (counted in this file), chunk, layer (the head is above the last),
  * rows [first, end), part of parts (of parameters; with rows: of a gang, "before": of steps), and tile, a number within the update. Events of the
  * category "wait" are waits within an update; those of "serial" are of the caller, between
@@ -348,6 +348,24 @@ typedef struct WeftScore {
  * target are an error. */
 WEFT_API bool weft_evaluate(WeftNet *net, const WeftSource *source, uint64_t first,
                             uint64_t count, WeftScore *score, WeftError *err);
+
+/* Where weft_gradient_flow measures. */
+typedef struct WeftFlow {
+    int layer;
+    bool backward;     /* its backward direction, of a layer with `both` */
+    const char *state; /* by its name in the cell; NULL: all of the cell's, as one vector */
+} WeftFlow;
+
+/* How far the gradient reaches back. Batch `index` is run forward and backward, its sequences
+ * from their start, dropout off and nothing cut; nothing is trained or carried. norm[t], t = 0 ..
+ * steps-1 of the source, becomes the mean over all rows of |dL/ds|: L is the row's own loss, the
+ * sum over its targets by weight, s the state as it leaves step t, and dL/ds counts all that is
+ * made of s, in later steps and in the rest of step t (in an LSTM, h' is made of c'). It is 0
+ * past the end of a row, where stop() lets nothing pass, and where numbers are below 1e-38; one
+ * that is not finite is a result. A batch without targets is an error. */
+WEFT_API bool weft_gradient_flow(WeftNet *net, const WeftFlow *flow,
+                                 const WeftSource *source, uint64_t index, double *norm,
+                                 WeftError *err);
 
 /* Outputs for a batch of the caller's: values, probabilities (softmax, sigmoid), into
  * out [T][B][outputs], vector: [B][outputs]. fresh = false goes on from the states of the

@@ -33,7 +33,7 @@ void head_place(Head *h, Arena *arena)
     h->packed = ARENA_TAKE(arena, float, simd->packed(h->outputs, h->width));
     h->a = ARENA_TAKE(arena, float, vector ? rows * h->row : slots * h->slot);
     if (vector) h->x = ARENA_TAKE(arena, float, rows * h->x_row);
-    if (!pass_trains(p)) return;
+    if (!pass_goes_back(p)) return;
     h->packed_back = ARENA_TAKE(arena, float, simd->packed(h->width, h->outputs));
     if (vector) h->dx = ARENA_TAKE(arena, float, rows * h->x_row);
 }
@@ -324,12 +324,13 @@ Cost head_cost(const Head *h, const Window *w, int rows, const Rates *rates)
     const double at_once = whole ? rows * T : rows, times = whole ? 1 : T;
     const double n = h->outputs, k = h->width, weights = 8 * n * k;
     Cost cost = rates_product(rates, at_once, n, k, weights);
-    if (pass_trains(p)) cost_add(&cost, rates_product(rates, at_once, k, n, weights));
+    if (pass_goes_back(p))
+        cost_add(&cost, rates_product(rates, at_once, k, n, weights));
     cost_add(&cost, rates_map(rates, MAP_exp, at_once, n));
     cost.seconds += at_once * LOSS * rates->call;
     const double x =
         4 * at_once * k; /* read; of the gradient, which is written, twice */
-    cost_add(&cost, rates_stream(rates, pass_trains(p) ? 3 * x : x, 2 * x));
+    cost_add(&cost, rates_stream(rates, pass_goes_back(p) ? 3 * x : x, 2 * x));
     return cost_times(cost, times);
 }
 

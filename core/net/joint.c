@@ -23,7 +23,7 @@ void joint_open(Pass *p, int index)
     j->slot = (size_t)p->span * (size_t)p->shape.B * j->row;
     if (pass_trains(p)) j->drop = top ? m->drop : m->layers[index].drop;
     j->makes = embedded || joined || j->drop > 0;
-    j->learns = pass_trains(p) && (index > 0 || embedded);
+    j->learns = pass_goes_back(p) && (index > 0 || embedded);
     j->forks = j->learns && !top && net->layer[index].directions == 2;
 }
 

@@ -28,10 +28,11 @@ static bool direction_open(Pass *p, int l, int d, Error *err)
     const StepShape shape = {.T = p->span,
                              .B = p->shape.B,
                              .symbols = l == 0 && net->model.input == WEFT_SYMBOLS,
-                             .training = pass_trains(p),
+                             .training = pass_goes_back(p),
                              .dinput = l > 0 || net->model.input == WEFT_EMBEDDING,
                              .slots = p->split.slots,
-                             .scan = p->shape.scan};
+                             .scan = p->shape.scan,
+                             .flow = p->shape.purpose == PURPOSE_FLOW};
     if (!step_open(&net->layer[l].graph, &shape, &direction->step, err)) return false;
     if (d == 0) p->states += step_state_count(&direction->step);
     if (p->split.units == 1) return true;
@@ -328,6 +329,7 @@ static void open_targets(Pass *p)
     if (p->hit) memset(p->hit + first, 0, n * sizeof *p->hit);
     p->weight_sum = simd->sum(n, p->weight + first);
     p->scale = p->weight_sum > 0 ? (float)(1 / p->weight_sum) : 0;
+    if (p->shape.purpose == PURPOSE_FLOW) p->scale = 1; /* each row's loss is its own */
 }
 
 static Crew crew_of(const Pass *p)

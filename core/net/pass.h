@@ -22,6 +22,7 @@ typedef enum Purpose {
     PURPOSE_TRAIN,   /* losses, gradients, update */
     PURPOSE_SCORE,   /* losses and hits */
     PURPOSE_PREDICT, /* outputs */
+    PURPOSE_FLOW,    /* losses, gradients of the states */
 } Purpose;
 
 typedef struct PassShape {
@@ -136,7 +137,7 @@ struct Pass {
     int offset, windows;  /* first step, windows */
     uint64_t seed, steps; /* of dropout; number of the batch's first step */
     uint64_t visited;     /* the batch, of net->stale */
-    float scale;          /* 1 / sum of weights */
+    float scale;          /* 1 / sum of weights; flow: 1 */
     bool carried;         /* states are there to go on from: ... */
     Entry next;           /* ... these */
     float *out;           /* predict: the caller's, [T][B][O], vector [B][O] */
@@ -146,6 +147,11 @@ struct Pass {
 static inline bool pass_trains(const Pass *pass)
 {
     return pass->shape.purpose == PURPOSE_TRAIN;
+}
+
+static inline bool pass_goes_back(const Pass *pass)
+{
+    return pass_trains(pass) || pass->shape.purpose == PURPOSE_FLOW;
 }
 
 /* Makes *pass (NULL, or one of another shape, which is closed) a pass of this shape.

@@ -178,7 +178,8 @@ static bool search_twice(Search *s, const Split *first, Choice *best, Error *err
     return true;
 }
 
-/* Blocks of rows: a prediction may have a new shape every time, and no time to search. */
+/* Blocks of rows: a prediction may have a new shape every time, and no time to search; nor has
+ * what is run once. */
 static Split rows_alone(const PassShape *shape, int cores)
 {
     const int rows = least(cores, shape->B / ROWS_LEAST);
@@ -198,7 +199,7 @@ bool schedule_choose(WeftNet *net, const PassShape *shape, const Terms *terms,
         return true;
     }
     if (cores == 1) return search_from(&s, &first, first, err);
-    if (shape->purpose == PURPOSE_PREDICT) {
+    if (shape->purpose == PURPOSE_PREDICT || shape->purpose == PURPOSE_FLOW) {
         *best = (Choice){.split = rows_alone(shape, cores)};
         return true;
     }

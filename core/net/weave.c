@@ -204,8 +204,10 @@ static Tiles add_window_forward(const Weave *w, Tiles free)
     return head;
 }
 
+/* Of parameters, which a training wants alone. */
 static void add_gradient(const Weave *w, Tiles rows, Tile tile)
 {
+    if (!pass_trains(w->pass)) return;
     const Tiles done = add_gate(w, rows);
     tile.home = home_of(w, 0);
     const Tiles gradient = add_parts(w, tile, w->split->parts);
@@ -256,7 +258,7 @@ static void add_window(Weave *w, Tiles start)
                 &w->steps);
     w->again = w->window > 0 && w->steps.T == before.T && w->steps.lead == before.lead;
     const Tiles head = add_window_forward(w, (Tiles){free, 1});
-    if (pass_trains(p)) add_window_backward(w, head);
+    if (pass_goes_back(p)) add_window_backward(w, head);
     (void)add_gate_from(w, first);
     w->stride =
         tiles_count(w->list) - first; /* its end: start + (window + 1) strides */

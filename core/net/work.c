@@ -42,7 +42,7 @@ static Chunk chunk_of(const Direction *d, const Window *w)
         const View x = joint_view(in, w);
         c.x = (View){x.at + first * x.step, way * x.step, x.row};
     }
-    if (!pass_trains(p)) return c;
+    if (!pass_goes_back(p)) return c;
 
     const View dy = joint_gradient(out, w);
     const int column = d->backward ? net->layer[d->layer].width : 0;
