@@ -111,8 +111,9 @@ Test(adding, sequences_past_the_last_have_no_weight)
 
 /* ---- verdicts ---- */
 
-static const Experiment three_seeds = {.name = "e",
-                                       .grid = {"a,b", NUMBERS(10), NUMBERS(0, 1, 2)}};
+static const Experiment three_seeds = {
+    .name = "e",
+    .grid = {.cells = "a,b", .lengths = NUMBERS(10), .seeds = NUMBERS(0, 1, 2)}};
 
 /* Last rows of cell a, and of cell b, at length 10. */
 static Ruling ruling(Over over, const char *against, int n, const double *a, int m,

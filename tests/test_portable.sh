@@ -26,7 +26,7 @@ some() {
     [[ $(begin "$@" | wc -l) -gt 100 ]] || { echo "nothing begins with $1 in $2"; exit 1; }
 }
 
-for target in weft_objects isa_scalar weft_command; do
+for target in weft_objects isa_scalar experiments; do
     some '0f|f2|f3|48' $target # it was read
     none 'c4|c5|62' $target
 done

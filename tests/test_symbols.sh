@@ -16,7 +16,7 @@ fi
 
 names=$(nm -D --defined-only "$libm" | awk '{ sub(/@.*/, "", $NF); print $NF }' | sort -u)
 grep -qx sinf <<<"$names" || { echo "$libm has no sinf"; exit 1; }
-calls=$(find "$build"/CMakeFiles/{weft_objects,isa_*,weft_command}.dir -name '*.o' \
+calls=$(find "$build"/CMakeFiles/{weft_objects,isa_*,experiments,weft_command}.dir -name '*.o' \
     -exec nm -u {} + | awk '/:$/ { file = $1 } $1 == "U" { print $2, file }' | sort)
 grep -q '^Sleef_' <<<"$calls" || { echo "no call of SLEEF was found"; exit 1; }
 
