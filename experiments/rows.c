@@ -201,19 +201,13 @@ void rows_close(Rows *rows)
 
 /* ---- the rate that counts ---- */
 
-/* How the trainings of a cell at a length stand with one rate. */
-typedef struct Standing {
-    double rate, middle; /* middle: the median of their last validation losses */
-    int solved, runs;
-} Standing;
-
 static bool is_same(const Row *row, const Row *as)
 {
     return row->length == as->length && !strcmp(row->cell, as->cell) &&
            strcmp(row->state, STATE_BASELINE) && strcmp(row->state, STATE_MEASURED);
 }
 
-static Standing standing(const Rows *rows, const Row *as, double rate, double *loss)
+Standing rows_standing(const Rows *rows, const Row *as, double rate, double *loss)
 {
     Standing s = {.rate = rate};
     for (int i = 0; i < rows->all; i++) {
@@ -233,14 +227,15 @@ static bool is_better(const Standing *a, const Standing *b)
     return a->middle < b->middle || (isnan(b->middle) && !isnan(a->middle));
 }
 
+/* Of equals, the first in the rows. */
 static double best_rate(const Rows *rows, const Row *as, double *loss)
 {
-    Standing best = standing(rows, as, as->rate, loss);
+    Standing best = {.rate = NAN};
     for (int i = 0; i < rows->all; i++) {
         const Row *row = &rows->row[i];
         if (!is_same(row, as) || row->rate == best.rate) continue;
-        const Standing other = standing(rows, as, row->rate, loss);
-        if (is_better(&other, &best)) best = other;
+        const Standing other = rows_standing(rows, as, row->rate, loss);
+        if (isnan(best.rate) || is_better(&other, &best)) best = other;
     }
     return best.rate;
 }

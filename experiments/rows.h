@@ -60,6 +60,14 @@ bool rows_rewrite(const char *path, const Rows *rows,
  * then the one of the lowest median validation loss. */
 bool rows_choose(Rows *rows, WeftError *err);
 
+/* How the trainings of a cell at a length stand with one rate. */
+typedef struct Standing {
+    double rate, middle; /* middle: the median of their last validation losses */
+    int solved, runs;
+} Standing;
+/* Of the cell and length of a row; `loss` has room for one of each row. */
+Standing rows_standing(const Rows *rows, const Row *as, double rate, double *loss);
+
 /* Sorts the losses, those that are not numbers last. */
 double loss_median(double *loss, int count);
 

@@ -300,6 +300,24 @@ Test(rows, rate_that_solves_more_or_has_the_lower_validation_counts)
     rows_close(&rows);
 }
 
+/* As where both diverge. */
+Test(rows, of_rates_that_are_equal_the_first_counts)
+{
+    Rows rows = {.count = 4, .all = 4, .row = calloc(4, sizeof(Row))};
+    WeftError err;
+    for (int i = 0; i < 4; i++)
+        rows.row[i] = (Row){.cell = "a",
+                            .length = 10,
+                            .rate = i % 2 ? 0.1 : 0.01,
+                            .validation = NAN,
+                            .state = STATE_DIVERGED};
+    cr_assert(rows_choose(&rows, &err));
+    cr_expect_eq(rows.count, 2);
+    cr_expect_eq(rows.row[0].rate, 0.01);
+    cr_expect_eq(rows.row[1].rate, 0.01);
+    rows_close(&rows);
+}
+
 static bool keep_all(const void *context, const Row *row)
 {
     (void)context;
