@@ -30,8 +30,8 @@ static void draw(const Draw *draw, WeftBatch *batch, int row)
 #define GUESS (1.0 / 6)
 
 static const Oracle oracles[] = {
-    {"no memory", GUESS},
-    {"one addend kept", 1.0 / 12},
+    {.name = "no memory", .loss = GUESS},
+    {.name = "one addend kept", .loss = 1.0 / 12},
     {0},
 };
 

@@ -94,9 +94,12 @@ static bool baseline(Data *data, Part part, int index, char name[BASELINE_SIZE],
     name[0] = 0;
     if (part != TEST || !oracle || !oracle->name) return true;
     snprintf(name, BASELINE_SIZE, "%s", oracle->name);
-    *score = (WeftScore){.loss = oracle->loss, .accuracy = NAN};
+    *score =
+        (WeftScore){.loss = oracle_loss(oracle, ((Own *)data->own)->part[part].length),
+                    .accuracy = NAN};
     return true;
 }
+
 static bool note(const Data *data, WeftNet *net, WeftError *err)
 {
     (void)data;

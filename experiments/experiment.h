@@ -81,7 +81,9 @@ typedef struct Grid {
 typedef struct Oracle {
     const char *name; /* NULL ends the list */
     double loss;
+    double (*at)(int length); /* where the loss depends on it; else NULL */
 } Oracle;
+double oracle_loss(const Oracle *oracle, int length);
 
 /* SOLVED: 1 of a seed that did, else 0. UPDATES: to success; infinite without. */
 typedef enum Of { LOSS, SCORE, UPDATES, SOLVED } Of;
@@ -141,6 +143,7 @@ struct Experiment {
      * at the length at[i], each a row. */
     bool (*measure)(WeftNet *net, struct Data *data, int length, int *count,
                     uint64_t **at, double **value, WeftError *err);
+    const char *value_name, *at_name; /* of these numbers, for axes */
 
     const char *unit; /* of the loss, for axes */
     const char *length_name;
@@ -168,3 +171,6 @@ int experiments_count(void);
 void experiment_length(const Experiment *experiment, int length, Settings *settings);
 
 bool experiment_solves(const Experiment *experiment, const WeftScore *score);
+/* Whether it has a success, and whether its score is one that counts. */
+bool experiment_has_success(const Experiment *experiment);
+bool experiment_has_score(const Experiment *experiment);

@@ -84,3 +84,18 @@ bool experiment_solves(const Experiment *experiment, const WeftScore *score)
     return (experiment->solved > 0 && score->loss < experiment->solved) ||
            (experiment->right > 0 && score->accuracy >= experiment->right);
 }
+
+bool experiment_has_success(const Experiment *experiment)
+{
+    return experiment->solved > 0 || experiment->right > 0;
+}
+
+bool experiment_has_score(const Experiment *experiment)
+{
+    return experiment->score_name || experiment->right > 0;
+}
+
+double oracle_loss(const Oracle *oracle, int length)
+{
+    return oracle->at ? oracle->at(length) : oracle->loss;
+}

@@ -1,253 +1,390 @@
-/* figure.c: see figure.h. A figure is a script for gnuplot, with its data inside. */
+/* figure.c: see figure.h. */
 #include "figure.h"
 
-#include "verdict.h"
+#include "plot.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CELLS_MAX 16 /* in one figure */
+#define CELLS_MAX 64 /* in one figure */
 
-/* ---- gnuplot ---- */
+/* What a figure shows. */
+typedef enum What { SUCCESSES, SCORES, LOSSES, NUMBERS_MEASURED } What;
 
-bool figure_ready(WeftError *err)
+typedef struct Sample {
+    double x, y;
+} Sample;
+
+/* What the figures of one experiment are drawn from. */
+typedef struct Scene {
+    const Result *result;
+    const Experiment *experiment;
+    const char *cell[CELLS_MAX];
+    uint64_t length[NUMBERS_MAX]; /* of trainings, ascending */
+    int cells, lengths;
+    Sample *sample; /* room for one of each row */
+    double *place;  /* likewise */
+} Scene;
+
+/* ---- what there is ---- */
+
+static bool is_measured(const Row *row)
 {
-    return !system("command -v gnuplot >/dev/null 2>&1") ||
-           fail(err,
-                "gnuplot draws the figures and is not here: apt install gnuplot-nox");
-}
-
-/* Where the script goes; it begins a figure of this name and axes. */
-static FILE *plot_open(const char *folder, const char *name, const char *x,
-                       const char *y, WeftError *err)
-{
-    FILE *plot = popen("gnuplot", "w");
-    if (!plot) {
-        fail(err, "gnuplot could not be started");
-        return NULL;
-    }
-    fprintf(plot,
-            "set encoding utf8\n"
-            "set terminal svg size 680,400 dynamic noenhanced font 'sans-serif,14' "
-            "linewidth 1.4 background rgb 'white' name '%s'\n"
-            "set output '%s/%s.svg'\n"
-            "set xlabel '%s'\nset ylabel '%s'\n"
-            "set border 3 lc rgb '#444444'\nset tics nomirror out\n"
-            "set grid ytics lc rgb '#dddddd' lw 0.7\n"
-            "set key outside top center horizontal\n"
-            "set style fill transparent solid 0.16 noborder\n",
-            name, folder, name, x, y);
-    return plot;
-}
-
-static bool plot_close(FILE *plot, const char *name, WeftError *err)
-{
-    const bool written = !ferror(plot);
-    return (!pclose(plot) && written) ||
-           fail(err, "gnuplot failed on the figure %s", name);
-}
-
-/* ---- cells: the same colour and mark in every figure ---- */
-
-/* Okabe and Ito's colours, which the colour-blind tell apart. */
-static const char *const colours[] = {"#0072B2", "#009E73", "#CC79A7", "#E69F00",
-                                      "#56B4E9", "#000000", "#F0E442"};
-
-static const char *cell_colour(const char *cell, int index)
-{
-    if (!strcmp(cell, "rnn")) return "#D55E00";
-    if (!strcmp(cell, "lstm")) return colours[0];
-    if (!strcmp(cell, "gru")) return colours[1];
-    return colours[2 + index % 5];
-}
-
-static int cell_mark(const char *cell, int index)
-{
-    return !strcmp(cell, "rnn")    ? 7
-           : !strcmp(cell, "lstm") ? 5
-           : !strcmp(cell, "gru")  ? 9
-                                   : 11 + index;
+    return !strcmp(row->state, STATE_MEASURED);
 }
 
 static bool is_training(const Row *row)
 {
-    return strcmp(row->state, STATE_BASELINE) && strcmp(row->state, STATE_MEASURED);
+    return strcmp(row->state, STATE_BASELINE) && !is_measured(row);
 }
 
-/* rnn, lstm, gru, then others as they appear. */
-static int cell_rank(const char *cell)
+/* Ascending; a value that finds no room stays out. */
+static void add_number(uint64_t *list, int *count, int room, uint64_t value)
 {
-    static const char *const first[] = {"rnn", "lstm", "gru"};
-    int rank = 0;
-    while (rank < 3 && strcmp(first[rank], cell)) rank++;
-    return rank;
+    int at = 0;
+    while (at < *count && list[at] < value) at++;
+    if (*count == room || (at < *count && list[at] == value)) return;
+    memmove(list + at + 1, list + at, (size_t)(*count - at) * sizeof *list);
+    list[at] = value;
+    ++*count;
 }
 
-static int cells_of(const Rows *rows, const char *cell[CELLS_MAX])
+/* In the order of their looks, then as they appear. */
+static void add_cell(Scene *scene, const char *cell)
+{
+    int at = scene->cells;
+    for (int i = 0; i < scene->cells; i++)
+        if (!strcmp(scene->cell[i], cell)) return;
+    if (scene->cells == CELLS_MAX) return;
+    while (at && look_of(scene->cell[at - 1]).rank > look_of(cell).rank) at--;
+    memmove(scene->cell + at + 1, scene->cell + at,
+            (size_t)(scene->cells++ - at) * sizeof *scene->cell);
+    scene->cell[at] = cell;
+}
+
+static void scene_close(Scene *scene)
+{
+    free(scene->sample);
+    free(scene->place);
+}
+
+static bool scene_open(Scene *scene, const Result *result, WeftError *err)
+{
+    *scene = (Scene){.result = result, .experiment = result->experiment};
+    const size_t room = (size_t)result->rows.count + 1;
+    scene->sample = calloc(room, sizeof *scene->sample);
+    scene->place = calloc(room, sizeof *scene->place);
+    if (!scene->sample || !scene->place) {
+        scene_close(scene);
+        return fail(err, "out of memory");
+    }
+    for (int i = 0; i < result->rows.count; i++) {
+        const Row *row = &result->rows.row[i];
+        if (!strcmp(row->state, STATE_BASELINE)) continue;
+        add_cell(scene, row->cell);
+        if (is_training(row))
+            add_number(scene->length, &scene->lengths, NUMBERS_MAX, row->length);
+    }
+    return true;
+}
+
+/* ---- samples, and their spread ---- */
+
+static bool shows(const Row *row, What what)
+{
+    return what == NUMBERS_MEASURED ? is_measured(row) : row_is_last(row);
+}
+
+static double value_of(const Experiment *experiment, const Row *row, What what)
+{
+    if (what == SUCCESSES) return strcmp(row->state, STATE_SOLVED) ? 0 : 100;
+    if (what == SCORES) return experiment->score_name ? row->score : 100 * row->score;
+    return row->loss;
+}
+
+static int by_x_and_y(const void *a, const void *b)
+{
+    const Sample *s = a, *t = b;
+    return s->x != t->x ? (s->x > t->x) - (s->x < t->x) : (s->y > t->y) - (s->y < t->y);
+}
+
+/* Of a cell (NULL: of all), by x and then y; one that diverged is the highest. Their
+ * number. */
+static int samples_of(const Scene *scene, const char *cell, What what)
 {
     int count = 0;
-    for (int rank = 0; rank < 4; rank++)
-        for (int i = 0; i < rows->count; i++) {
-            const Row *row = &rows->row[i];
-            if (!is_training(row) || cell_rank(row->cell) != rank) continue;
-            int at = 0;
-            while (at < count && strcmp(cell[at], row->cell)) at++;
-            if (at == count && count < CELLS_MAX) cell[count++] = row->cell;
-        }
+    for (int i = 0; i < scene->result->rows.count; i++) {
+        const Row *row = &scene->result->rows.row[i];
+        if (!shows(row, what) || (cell && strcmp(row->cell, cell))) continue;
+        const double value = value_of(scene->experiment, row, what);
+        scene->sample[count++] =
+            (Sample){(double)row->length, isnan(value) ? HUGE_VAL : value};
+    }
+    qsort(scene->sample, (size_t)count, sizeof *scene->sample, by_x_and_y);
     return count;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
+typedef struct Spread {
+    double x, low, middle, high, mean;
+} Spread;
 
-/* Adds a value that is not there yet; when there is no room, it stays out. */
-static int distinct(uint64_t *list, int count, int room, uint64_t value)
+/* Of the samples with the x of number `at`; the number of the first after them. */
+static int spread_next(const Sample *sample, int count, int at, Spread *spread)
 {
-    for (int i = 0; i < count; i++)
-        if (list[i] == value) return count;
-    if (count < room) list[count++] = value;
-    return count;
-}
-
-int lengths_of(const Rows *rows, uint64_t length[NUMBERS_MAX])
-{
-    int count = 0;
-    for (int i = 0; i < rows->count; i++)
-        if (is_training(&rows->row[i]))
-            count = distinct(length, count, NUMBERS_MAX, rows->row[i].length);
-    qsort(length, (size_t)count, sizeof *length, by_value);
-    return count;
-}
-
-static void length_tics(FILE *plot, const uint64_t *length, int lengths)
-{
-    fprintf(plot, "set logscale x\nset xtics (");
-    for (int i = 0; i < lengths; i++)
-        fprintf(plot, "%s'%" PRIu64 "' %" PRIu64, i ? "," : "", length[i], length[i]);
-    fprintf(plot, ")\nset xrange [%g:%g]\n", (double)length[0] * 0.8,
-            (double)length[lengths - 1] * 1.25);
-}
-
-/* Where cell c of so many stands, so that none hides another. */
-static double beside(uint64_t length, int c, int cells)
-{
-    return (double)length * (1 + 0.03 * (c - (cells - 1) / 2.0));
+    int end = at;
+    double sum = 0;
+    for (; end < count && sample[end].x == sample[at].x; end++) sum += sample[end].y;
+    const int n = end - at;
+    const double low = sample[at + (n - 1) / 2].y, high = sample[at + n / 2].y;
+    *spread = (Spread){.x = sample[at].x,
+                       .low = sample[at].y,
+                       .middle = low / 2 + high / 2,
+                       .high = sample[end - 1].y,
+                       .mean = sum / n};
+    return end;
 }
 
 /* ---- what needs no training: dashed lines ---- */
 
-static void dashed(FILE *plot, const char *name, double loss, int index)
+/* The ends and corners of dashed lines. */
+typedef struct Across {
+    const double *place;
+    int places;
+    uint64_t length; /* which oracles are asked with; 0: the place */
+    bool upright;    /* the places are on the y axis */
+} Across;
+
+static void dash_put(Plot *plot, const Across *across, int i, double value)
 {
-    fprintf(plot, ", %.9g with lines dt %d lw 1.2 lc rgb '#666666' title '%s'", loss,
-            2 + index % 4, name);
+    const double place = across->place[i];
+    if (across->upright)
+        plot_put(plot, value, place);
+    else
+        plot_put(plot, place, value);
 }
 
-static void oracles(FILE *plot, const Result *result)
+static void dash_constant(Plot *plot, const Across *across, double value, int index,
+                          const char *name)
+{
+    plot_block(plot);
+    for (int i = 0; i < across->places; i++) dash_put(plot, across, i, value);
+    plot_dashed(plot, index, name);
+}
+
+static int dash_oracles(Plot *plot, const Oracle *oracle, const Across *across)
 {
     int index = 0;
-    for (const Oracle *o = result->experiment->oracles; o && o->name; o++)
-        dashed(plot, o->name, o->loss, index++);
-    for (int i = 0; i < result->rows.count; i++) {
-        const Row *row = &result->rows.row[i];
-        if (!strcmp(row->state, STATE_BASELINE))
-            dashed(plot, row->cell, row->loss, index++);
+    for (; oracle && oracle->name; oracle++) {
+        plot_block(plot);
+        for (int i = 0; i < across->places; i++) {
+            const uint64_t place = (uint64_t)across->place[i];
+            const uint64_t length = across->length ? across->length : place;
+            dash_put(plot, across, i, oracle_loss(oracle, (int)length));
+        }
+        plot_dashed(plot, index++, oracle->name);
+    }
+    return index;
+}
+
+/* Of an experiment that measures, they are of what it measures. */
+static const Oracle *oracles_of_loss(const Experiment *experiment)
+{
+    return experiment->measure ? NULL : experiment->oracles;
+}
+
+static void dash_success(Plot *plot, const Scene *scene, const Across *across,
+                         What what, int index)
+{
+    const Experiment *experiment = scene->experiment;
+    const double percent = experiment->score_name ? 1 : 100;
+    const double from =
+        what == LOSSES ? experiment->solved : experiment->right * percent;
+    char name[64];
+    snprintf(name, sizeof name, "success: %s %.4g", what == LOSSES ? "below" : "from",
+             from);
+    if (from > 0) dash_constant(plot, across, from, index, name);
+}
+
+/* Those of losses, or of scores. */
+static void dash_all(Plot *plot, const Scene *scene, const Across *across, What what)
+{
+    const Experiment *experiment = scene->experiment;
+    int index =
+        what == LOSSES ? dash_oracles(plot, oracles_of_loss(experiment), across) : 0;
+    for (int i = 0; i < scene->result->rows.count; i++) {
+        const Row *row = &scene->result->rows.row[i];
+        const double value = value_of(experiment, row, what);
+        if (!strcmp(row->state, STATE_BASELINE) && isfinite(value))
+            dash_constant(plot, across, value, index++, row->cell);
+    }
+    dash_success(plot, scene, across, what, index);
+}
+
+/* ---- names and axes ---- */
+
+static void name(const Scene *scene, Figure *figure, const char *suffix,
+                 const char *title, const char *caption)
+{
+    const char *experiment = scene->experiment->name;
+    snprintf(figure->name, sizeof figure->name, "%s_%s", experiment, suffix);
+    snprintf(figure->title, sizeof figure->title, "%s: %s", experiment, title);
+    snprintf(figure->caption, sizeof figure->caption, "%s", caption);
+}
+
+static void length_axis(Plot *plot, const Scene *scene)
+{
+    snprintf(plot->x.label, sizeof plot->x.label, "%s", scene->experiment->length_name);
+    plot->x.log = true;
+    for (int l = 0; l < scene->lengths; l++) {
+        char name[32];
+        snprintf(name, sizeof name, "%" PRIu64, scene->length[l]);
+        plot_tic(&plot->x, name, (double)scene->length[l]);
     }
 }
 
-/* ---- success against length ---- */
-
-typedef struct Share {
-    int solved, runs;
-} Share;
-
-static Share share(const Result *result, int results, const char *cell, uint64_t length)
+/* Where cell c of so many stands, so that none hides another. */
+static double beside(double length, int c, int cells)
 {
-    Share s = {0, 0};
-    for (int r = 0; r < results; r++)
-        for (int i = 0; result[r].experiment->dependency && i < result[r].rows.count;
-             i++) {
-            const Row *row = &result[r].rows.row[i];
-            if (!row_is_last(row) || row->length != length || strcmp(row->cell, cell))
-                continue;
-            s.runs++;
-            s.solved += !strcmp(row->state, STATE_SOLVED);
-        }
-    return s;
+    const double apart = cells > 6 ? 0.18 / cells : 0.03;
+    return length * (1 + apart * (c - (cells - 1) / 2.0));
 }
 
-static int all_lengths(const Result *result, int results, uint64_t length[NUMBERS_MAX])
+/* Bands of many cells lie on each other. */
+static double band_strength(const Scene *scene)
 {
-    int count = 0;
-    for (int r = 0; r < results; r++)
-        for (int i = 0; result[r].experiment->dependency && i < result[r].rows.count;
-             i++)
-            if (row_is_last(&result[r].rows.row[i]))
-                count =
-                    distinct(length, count, NUMBERS_MAX, result[r].rows.row[i].length);
-    qsort(length, (size_t)count, sizeof *length, by_value);
-    return count;
+    return scene->cells > 4 ? 0.07 : 0.16;
 }
 
-bool figure_mission(const Result *result, int results, const char *folder,
-                    Figure *figure, bool *drawn, WeftError *err)
+/* Shares are often equal, and so stand a little above each other. */
+static double above(double share, int c, int cells)
 {
-    static const char *const cell[] = {"rnn", "lstm", "gru"};
-    uint64_t length[NUMBERS_MAX];
-    const int lengths = all_lengths(result, results, length);
-    *drawn = lengths > 0;
-    if (!lengths) return true;
-    snprintf(figure->name, sizeof figure->name, "mission");
-    snprintf(
-        figure->caption, sizeof figure->caption,
-        "Share of trainings that solve their task, against the length over which it "
-        "must be remembered; all experiments that have a success.");
-    FILE *plot = plot_open(folder, figure->name, "length of the dependency (steps)",
-                           "trainings that succeed (%)", err);
-    if (!plot) return false;
-    length_tics(plot, length, lengths);
-    fprintf(plot, "set yrange [-5:105]\n");
-    for (int c = 0; c < 3; c++) {
-        fprintf(plot, "$c%d << EOD\n", c);
-        for (int l = 0; l < lengths; l++) {
-            const Share s = share(result, results, cell[c], length[l]);
-            if (s.runs)
-                fprintf(plot, "%g %g\n", beside(length[l], c, 3),
-                        100.0 * s.solved / s.runs);
+    const double apart = cells > 6 ? 6.0 / cells : 1;
+    return share + apart * ((cells - 1) / 2.0 - c);
+}
+
+static void percent_axis(Axis *axis)
+{
+    axis->told = true;
+    axis->low = -5;
+    axis->high = 105;
+}
+
+static void score_axis(Axis *axis, const Experiment *experiment)
+{
+    const char *name = experiment->score_name;
+    snprintf(axis->label, sizeof axis->label, "%s", name ? name : "right answers (%)");
+    if (!name) percent_axis(axis);
+}
+
+static void paint_success(const Scene *scene, Plot *plot, Figure *figure)
+{
+    name(scene, figure, "success", "share of trainings that succeed against length",
+         "Share of the seeds that succeed; equal shares are drawn a little apart.");
+    length_axis(plot, scene);
+    percent_axis(&plot->y);
+    snprintf(plot->y.label, sizeof plot->y.label, "trainings that succeed (%%)");
+    for (int c = 0; c < scene->cells; c++) {
+        const Look look = look_of(scene->cell[c]);
+        const int count = samples_of(scene, scene->cell[c], SUCCESSES);
+        Spread spread;
+        plot_block(plot);
+        for (int i = 0; i < count;) {
+            i = spread_next(scene->sample, count, i, &spread);
+            plot_put(plot, beside(spread.x, c, scene->cells),
+                     above(spread.mean, c, scene->cells));
         }
-        fprintf(plot, "EOD\n");
+        plot_lines(plot, &look, scene->cell[c]);
     }
-    for (int c = 0; c < 3; c++)
-        fprintf(plot,
-                "%s $c%d with linespoints lw 2 ps 1.1 pt %d lc rgb '%s' title '%s'",
-                c ? "," : "plot", c, cell_mark(cell[c], c), cell_colour(cell[c], c),
-                cell[c]);
-    fprintf(plot, "\n");
-    return plot_close(plot, figure->name, err);
+}
+
+static void paint_cell(const Scene *scene, Plot *plot, int c, What what)
+{
+    const Look look = look_of(scene->cell[c]);
+    const int count = samples_of(scene, scene->cell[c], what);
+    Spread spread;
+    plot_block(plot);
+    for (int i = 0; i < count; i++)
+        plot_put(plot, beside(scene->sample[i].x, c, scene->cells), scene->sample[i].y);
+    plot_points(plot, &look, 0.6, NULL);
+    plot_block(plot);
+    for (int i = 0; i < count;) {
+        i = spread_next(scene->sample, count, i, &spread);
+        plot_put(plot, beside(spread.x, c, scene->cells), spread.middle);
+    }
+    plot_lines(plot, &look, scene->cell[c]);
+}
+
+static void paint_against_length(const Scene *scene, Plot *plot, What what)
+{
+    double place[NUMBERS_MAX];
+    length_axis(plot, scene);
+    for (int c = 0; c < scene->cells; c++) paint_cell(scene, plot, c, what);
+    for (int l = 0; l < scene->lengths; l++) place[l] = (double)scene->length[l];
+    if (plot->all)
+        dash_all(plot, scene, &(Across){.place = place, .places = scene->lengths},
+                 what);
+}
+
+static void paint_scores(const Scene *scene, Plot *plot, Figure *figure)
+{
+    name(scene, figure, "score", "score against length",
+         "Score of every seed on the test; the lines go through the medians.");
+    score_axis(&plot->y, scene->experiment);
+    paint_against_length(scene, plot, SCORES);
+}
+
+static void loss_label(Axis *axis, const Scene *scene, const char *what)
+{
+    snprintf(axis->label, sizeof axis->label, "%s (%s)", what, scene->experiment->unit);
+}
+
+static void paint_losses(const Scene *scene, Plot *plot, Figure *figure)
+{
+    name(scene, figure, "last", "last loss against length",
+         "Last loss of every seed on the test; the lines go through the medians.");
+    loss_label(&plot->y, scene, "last test loss");
+    plot->y.log = true;
+    paint_against_length(scene, plot, LOSSES);
+}
+
+/* ---- bars ---- */
+
+static void paint_bar(const Scene *scene, Plot *plot, int c, What what)
+{
+    const Look look = look_of(scene->cell[c]);
+    const Look seed = {.colour = "#000000", .mark = 6};
+    const int count = samples_of(scene, scene->cell[c], what);
+    Spread spread;
+    plot_tic(&plot->y, scene->cell[c], -c);
+    if (!count) return;
+    spread_next(scene->sample, count, 0, &spread);
+    plot_block(plot);
+    plot_put_bar(plot, spread.middle, c);
+    plot_bars(plot, &look);
+    plot_block(plot);
+    for (int i = 0; i < count; i++) plot_put(plot, scene->sample[i].y, -c);
+    plot_points(plot, &seed, 0.5, NULL);
+}
+
+static void paint_bars(const Scene *scene, Plot *plot, Figure *figure)
+{
+    const What what = experiment_has_score(scene->experiment) ? SCORES : LOSSES;
+    const double place[] = {0.5, 0.5 - scene->cells};
+    const Across across = {place, 2, scene->length[0], true};
+    name(scene, figure, "bars", what == SCORES ? "score by cell" : "last loss by cell",
+         "Bars: medians over seeds; circles: every seed.");
+    if (what == SCORES)
+        score_axis(&plot->x, scene->experiment);
+    else
+        loss_label(&plot->x, scene, "last test loss");
+    if (plot->x.told) plot->x.low = 0;
+    for (int c = 0; c < scene->cells; c++) paint_bar(scene, plot, c, what);
+    if (plot->all) dash_all(plot, scene, &across, what);
 }
 
 /* ---- loss against updates ---- */
-
-/* The loss of a seed at an update: its last row up to there; NAN before the first. */
-static double loss_at(const Rows *rows, const char *cell, uint64_t length,
-                      uint64_t seed, uint64_t step)
-{
-    double loss = NAN;
-    uint64_t best = 0;
-    for (int i = 0; i < rows->count; i++) {
-        const Row *row = &rows->row[i];
-        if (!is_training(row) || row->length != length || row->seed != seed ||
-            row->step > step || row->step < best || strcmp(row->cell, cell))
-            continue;
-        best = row->step;
-        loss = row->loss;
-    }
-    return loss;
-}
 
 #define STEPS_MAX 1000
 
@@ -259,127 +396,361 @@ typedef struct Curve {
     int seeds, steps;
 } Curve;
 
-static Curve curve_of(const Rows *rows, const char *cell, uint64_t length)
+static bool is_of(const Curve *curve, const Row *row)
 {
-    Curve curve = {.rows = rows, .cell = cell, .length = length};
-    for (int i = 0; i < rows->count; i++) {
-        const Row *row = &rows->row[i];
-        if (!is_training(row) || row->length != length || strcmp(row->cell, cell))
-            continue;
-        curve.seeds = distinct(curve.seed, curve.seeds, NUMBERS_MAX, row->seed);
-        curve.steps = distinct(curve.step, curve.steps, STEPS_MAX, row->step);
+    return is_training(row) && row->length == curve->length &&
+           !strcmp(row->cell, curve->cell);
+}
+
+static Curve curve_of(const Scene *scene, const char *cell, uint64_t length)
+{
+    Curve curve = {.rows = &scene->result->rows, .cell = cell, .length = length};
+    for (int i = 0; i < curve.rows->count; i++) {
+        const Row *row = &curve.rows->row[i];
+        if (!is_of(&curve, row)) continue;
+        add_number(curve.seed, &curve.seeds, NUMBERS_MAX, row->seed);
+        add_number(curve.step, &curve.steps, STEPS_MAX, row->step);
     }
-    qsort(curve.step, (size_t)curve.steps, sizeof *curve.step, by_value);
     return curve;
 }
 
-static int ascending(const void *a, const void *b)
+/* The loss of a seed at an update: its last row up to there; NAN before the first. */
+static double loss_at(const Curve *curve, uint64_t seed, uint64_t step)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    double loss = NAN;
+    uint64_t best = 0;
+    for (int i = 0; i < curve->rows->count; i++) {
+        const Row *row = &curve->rows->row[i];
+        if (!is_of(curve, row) || row->seed != seed || row->step > step ||
+            row->step < best)
+            continue;
+        best = row->step;
+        loss = row->loss;
+    }
+    return loss;
 }
 
-/* update, lowest, median, highest loss over the seeds */
-static void curve_put(FILE *plot, const Curve *curve)
+static bool spread_at(const Curve *curve, uint64_t step, Spread *spread)
 {
+    Sample sample[NUMBERS_MAX];
+    int n = 0;
+    for (int i = 0; i < curve->seeds; i++) {
+        sample[n] = (Sample){(double)step, loss_at(curve, curve->seed[i], step)};
+        n += isfinite(sample[n].y);
+    }
+    if (!n) return false;
+    qsort(sample, (size_t)n, sizeof *sample, by_x_and_y);
+    spread_next(sample, n, 0, spread);
+    return true;
+}
+
+static void put_curve(Plot *plot, const Curve *curve, bool band)
+{
+    Spread spread;
+    plot_block(plot);
     for (int s = 0; s < curve->steps; s++) {
-        double loss[NUMBERS_MAX];
-        int n = 0;
-        for (int i = 0; i < curve->seeds; i++) {
-            loss[n] = loss_at(curve->rows, curve->cell, curve->length, curve->seed[i],
-                              curve->step[s]);
-            n += isfinite(loss[n]);
+        if (!spread_at(curve, curve->step[s], &spread)) continue;
+        if (band)
+            plot_put_band(plot, spread.x, spread.low, spread.high);
+        else
+            plot_put(plot, spread.x, spread.middle);
+    }
+}
+
+/* Draws it; the number of its evaluations. */
+static int paint_curve(const Scene *scene, Plot *plot, const char *cell,
+                       uint64_t length)
+{
+    const Look look = look_of(cell);
+    const Curve curve = curve_of(scene, cell, length);
+    if (curve.seeds > 1) {
+        put_curve(plot, &curve, true);
+        plot_bands(plot, &look, band_strength(scene));
+    }
+    put_curve(plot, &curve, false);
+    plot_lines(plot, &look, cell);
+    return curve.steps;
+}
+
+static double larger(double a, double b)
+{
+    return b > a ? b : a;
+}
+
+/* A loss that went far above what needs no training would flatten all others. */
+static void cap(Plot *plot, const Scene *scene, uint64_t length)
+{
+    double top = 0;
+    for (const Oracle *o = oracles_of_loss(scene->experiment); o && o->name; o++)
+        top = larger(top, 2 * oracle_loss(o, (int)length));
+    for (int i = 0; i < scene->result->rows.count; i++) {
+        const Row *row = &scene->result->rows.row[i];
+        if (!strcmp(row->state, STATE_BASELINE)) top = larger(top, 2 * row->loss);
+    }
+    if (plot->y.low < top && plot->y.high > top) plot->y.high = top;
+}
+
+static void paint_curves(const Scene *scene, Plot *plot, Figure *figure,
+                         uint64_t length)
+{
+    char suffix[32], caption[256];
+    int steps = 0;
+    snprintf(suffix, sizeof suffix, "curves_%" PRIu64, length);
+    snprintf(caption, sizeof caption,
+             "Loss on held-out data; %s: %" PRIu64
+             ". Lines: medians over seeds; bands: from the lowest to the highest.",
+             scene->experiment->length_name, length);
+    name(scene, figure, suffix, "loss against updates", caption);
+    snprintf(plot->x.label, sizeof plot->x.label, "updates");
+    loss_label(&plot->y, scene, "loss");
+    for (int c = 0; c < scene->cells; c++) {
+        const int more = paint_curve(scene, plot, scene->cell[c], length);
+        steps = more > steps ? more : steps;
+    }
+    if (steps < 2) plot->all = 0; /* a curve has two points */
+    if (!plot->all) return;
+    const double place[] = {0, plot->x.high};
+    cap(plot, scene, length);
+    dash_all(plot, scene, &(Across){.place = place, .places = 2, .length = length},
+             LOSSES);
+    plot->x.told = true;
+    plot->x.low = 0;
+    plot->x.high *= 1.02;
+}
+
+static void paint_longest(const Scene *scene, Plot *plot, Figure *figure)
+{
+    paint_curves(scene, plot, figure, scene->length[scene->lengths - 1]);
+}
+
+static void paint_shortest(const Scene *scene, Plot *plot, Figure *figure)
+{
+    paint_curves(scene, plot, figure, scene->length[0]);
+}
+
+/* ---- what was measured ---- */
+
+static void dash_measured(const Scene *scene, Plot *plot)
+{
+    const int count = samples_of(scene, NULL, NUMBERS_MEASURED);
+    int places = 0;
+    for (int i = 0; i < count; i++)
+        if (!places || scene->sample[i].x != scene->place[places - 1])
+            scene->place[places++] = scene->sample[i].x;
+    dash_oracles(plot, scene->experiment->oracles,
+                 &(Across){.place = scene->place, .places = places});
+}
+
+static void paint_measured_cell(const Scene *scene, Plot *plot, const char *cell,
+                                bool band)
+{
+    const int count = samples_of(scene, cell, NUMBERS_MEASURED);
+    Spread spread;
+    plot_block(plot);
+    for (int i = 0; i < count;) {
+        i = spread_next(scene->sample, count, i, &spread);
+        if (band)
+            plot_put_band(plot, spread.x, spread.low, spread.high);
+        else
+            plot_put(plot, spread.x, spread.middle);
+    }
+}
+
+static void paint_measured(const Scene *scene, Plot *plot, Figure *figure)
+{
+    const Experiment *experiment = scene->experiment;
+    const char *y = experiment->value_name ? experiment->value_name : "measured value";
+    const char *x = experiment->at_name ? experiment->at_name : "where";
+    name(scene, figure, "measured", y,
+         "Lines: medians over seeds; bands: from the lowest to the highest.");
+    snprintf(plot->x.label, sizeof plot->x.label, "%s", x);
+    snprintf(plot->y.label, sizeof plot->y.label, "%s", y);
+    plot->y.log = true;
+    for (int c = 0; c < scene->cells; c++) {
+        const Look look = look_of(scene->cell[c]);
+        paint_measured_cell(scene, plot, scene->cell[c], true);
+        plot_bands(plot, &look, band_strength(scene));
+        paint_measured_cell(scene, plot, scene->cell[c], false);
+        plot_lines(plot, &look, scene->cell[c]);
+    }
+    if (plot->all) dash_measured(scene, plot);
+}
+
+/* ---- the figures of an experiment ---- */
+
+static bool of_any(const Scene *scene)
+{
+    return scene->lengths > 0;
+}
+
+static bool of_lengths(const Scene *scene)
+{
+    return scene->lengths > 1;
+}
+
+static bool of_success(const Scene *scene)
+{
+    return scene->lengths > 1 && experiment_has_success(scene->experiment);
+}
+
+static bool of_score(const Scene *scene)
+{
+    return scene->lengths > 1 && experiment_has_score(scene->experiment);
+}
+
+static bool of_one_length(const Scene *scene)
+{
+    return scene->lengths == 1 && !samples_of(scene, NULL, NUMBERS_MEASURED);
+}
+
+static const struct {
+    bool (*asked)(const Scene *scene);
+    void (*paint)(const Scene *scene, Plot *plot, Figure *figure);
+} kinds[] = {
+    {of_any, paint_measured},     {of_success, paint_success}, {of_score, paint_scores},
+    {of_lengths, paint_losses},   {of_one_length, paint_bars}, {of_any, paint_longest},
+    {of_lengths, paint_shortest},
+};
+
+enum { KINDS = sizeof kinds / sizeof *kinds };
+_Static_assert(KINDS <= FIGURES_MAX, "an experiment may have a figure of each kind");
+
+static bool scene_draw(const Scene *scene, const char *folder,
+                       Figure figure[FIGURES_MAX], int *count, WeftError *err)
+{
+    bool good = true;
+    Plot plot;
+    for (int k = 0; good && k < KINDS; k++) {
+        Figure *next = &figure[*count];
+        if (!kinds[k].asked(scene)) continue;
+        if (!plot_open(&plot, err)) return false;
+        kinds[k].paint(scene, &plot, next);
+        if (plot.all) {
+            good = plot_write(&plot, folder, next->name, err);
+            ++*count;
         }
-        if (!n) continue;
-        qsort(loss, (size_t)n, sizeof *loss, ascending);
-        fprintf(plot, "%" PRIu64 " %.9g %.9g %.9g\n", curve->step[s], loss[0],
-                (loss[(n - 1) / 2] + loss[n / 2]) / 2, loss[n - 1]);
+        plot_close(&plot);
+    }
+    return good;
+}
+
+bool figures_draw(const Result *result, const char *folder, Figure figure[FIGURES_MAX],
+                  int *count, WeftError *err)
+{
+    Scene scene;
+    *count = 0;
+    if (!scene_open(&scene, result, err)) return false;
+    const bool good = scene_draw(&scene, folder, figure, count, err);
+    scene_close(&scene);
+    return good;
+}
+
+/* ---- the mission in one figure ---- */
+
+/* Neighbouring lengths stand together: each experiment has its own, and alone each would
+ * be a point of its own. 50, 100 and 200 are in the middle of theirs. */
+#define BINS     24
+#define BIN_ZERO (25.0 / 16)
+
+static int bin_of(double length)
+{
+    int bin = 0;
+    for (double end = BIN_ZERO * 1.414; length >= end && bin < BINS - 1; end *= 2)
+        bin++;
+    return bin;
+}
+
+/* Shares of experiments at the lengths of a bin. */
+typedef struct Bin {
+    double share, length; /* sums */
+    int count;
+} Bin;
+
+static bool is_of_mission(const Experiment *experiment)
+{
+    return experiment->dependency && experiment_has_success(experiment);
+}
+
+/* Of one experiment: each length counts alike, with a mark of its own. */
+static void mission_add(const Scene *scene, const char *cell, int c, Plot *plot,
+                        Bin bin[BINS])
+{
+    const int count = samples_of(scene, cell, SUCCESSES);
+    Spread spread;
+    for (int i = 0; i < count;) {
+        i = spread_next(scene->sample, count, i, &spread);
+        Bin *at = &bin[bin_of(spread.x)];
+        at->share += spread.mean;
+        at->length += spread.x;
+        at->count++;
+        plot_put(plot, beside(spread.x, c, 3), above(spread.mean, c, 3));
     }
 }
 
-static void curves_plot(FILE *plot, const char *const *cell, int cells)
+static bool mission_cell(const Result *result, int results, const char *cell, int c,
+                         Plot *plot, WeftError *err)
 {
-    const char *separator = "plot";
-    for (int c = 0; c < cells; c++) {
-        fprintf(plot, "%s $c%d using 1:2:4 with filledcurves lc rgb '%s' notitle",
-                separator, c, cell_colour(cell[c], c));
-        fprintf(plot,
-                ", $c%d using 1:3 with linespoints lw 2 ps 0.6 pt %d lc rgb '%s' title "
-                "'%s'",
-                c, cell_mark(cell[c], c), cell_colour(cell[c], c), cell[c]);
-        separator = ",";
+    const Look look = look_of(cell);
+    Bin bin[BINS] = {{0}};
+    Scene scene;
+    plot_block(plot);
+    for (int r = 0; r < results; r++) {
+        if (!is_of_mission(result[r].experiment)) continue;
+        if (!scene_open(&scene, &result[r], err)) return false;
+        mission_add(&scene, cell, c, plot, bin);
+        scene_close(&scene);
+    }
+    plot_points(plot, &look, 0.45, NULL);
+    plot_block(plot);
+    for (int b = 0; b < BINS; b++)
+        if (bin[b].count)
+            plot_put(plot, beside(bin[b].length / bin[b].count, c, 3),
+                     above(bin[b].share / bin[b].count, c, 3));
+    plot_lines(plot, &look, cell);
+    return true;
+}
+
+static void mission_axes(Plot *plot)
+{
+    snprintf(plot->x.label, sizeof plot->x.label, "length of the dependency (steps)");
+    snprintf(plot->y.label, sizeof plot->y.label, "trainings that succeed (%%)");
+    percent_axis(&plot->y);
+    plot->x.log = true;
+}
+
+/* At the centres of bins that are in the figure. */
+static void mission_tics(Plot *plot)
+{
+    char text[32];
+    for (double length = BIN_ZERO; length < 1e7; length *= 2) {
+        if (length * 1.5 < plot->x.low || length > plot->x.high * 1.5) continue;
+        snprintf(text, sizeof text, "%.3g", length);
+        plot_tic(&plot->x, text, length);
     }
 }
 
-bool figure_curves(const Result *result, uint64_t length, const char *folder,
-                   Figure *figure, WeftError *err)
+bool figure_mission(const Result *result, int results, const char *folder,
+                    Figure *figure, int *count, WeftError *err)
 {
-    const char *cell[CELLS_MAX];
-    const Experiment *experiment = result->experiment;
-    const int cells = cells_of(&result->rows, cell);
-    snprintf(figure->name, sizeof figure->name, "%s_curves_%" PRIu64, experiment->name,
-             length);
-    snprintf(figure->caption, sizeof figure->caption,
-             "Test loss against updates; %s: %" PRIu64
-             ". Line: median over seeds; band: "
-             "from the lowest to the highest. Dashed: what needs no recurrent net.",
-             experiment->length_name, length);
-    char y[96];
-    snprintf(y, sizeof y, "test loss (%s)", experiment->unit);
-    FILE *plot = plot_open(folder, figure->name, "updates", y, err);
-    if (!plot) return false;
-    for (int c = 0; c < cells; c++) {
-        const Curve curve = curve_of(&result->rows, cell[c], length);
-        fprintf(plot, "$c%d << EOD\n", c);
-        curve_put(plot, &curve);
-        fprintf(plot, "EOD\n");
+    static const char *const cell[] = {"rnn", "lstm", "gru"};
+    Plot plot;
+    bool good = plot_open(&plot, err);
+    *count = 0;
+    if (!good) return false;
+    *figure =
+        (Figure){"mission", "success against the length of the dependency",
+                 "Trainings that solve their task, against the length over which "
+                 "they must remember. Small marks: each experiment at each of its "
+                 "lengths; lines: means over the experiments, neighbouring "
+                 "lengths together."};
+    mission_axes(&plot);
+    for (int c = 0; good && c < 3; c++)
+        good = mission_cell(result, results, cell[c], c, &plot, err);
+    if (good && plot.all) {
+        mission_tics(&plot);
+        good = plot_write(&plot, folder, figure->name, err);
+        *count = 1;
     }
-    if (experiment->solved > 0) fprintf(plot, "set yrange [0:*]\n");
-    fprintf(plot, "set xrange [0:*]\n");
-    curves_plot(plot, cell, cells);
-    oracles(plot, result);
-    fprintf(plot, "\n");
-    return plot_close(plot, figure->name, err);
-}
-
-/* ---- last loss against length ---- */
-
-bool figure_last(const Result *result, const char *folder, Figure *figure,
-                 WeftError *err)
-{
-    const char *cell[CELLS_MAX];
-    uint64_t length[NUMBERS_MAX];
-    const Experiment *experiment = result->experiment;
-    const int cells = cells_of(&result->rows, cell);
-    const int lengths = lengths_of(&result->rows, length);
-    snprintf(figure->name, sizeof figure->name, "%s_last", experiment->name);
-    snprintf(figure->caption, sizeof figure->caption,
-             "Last test loss of every seed against %s, on a logarithmic axis.",
-             experiment->length_name);
-    char y[96];
-    snprintf(y, sizeof y, "last test loss (%s)", experiment->unit);
-    FILE *plot = plot_open(folder, figure->name, experiment->length_name, y, err);
-    if (!plot) return false;
-    length_tics(plot, length, lengths);
-    fprintf(plot, "set logscale y\n");
-    for (int c = 0; c < cells; c++) {
-        fprintf(plot, "$c%d << EOD\n", c);
-        for (int l = 0; l < lengths; l++) {
-            double loss[LOSSES_MAX];
-            const int n =
-                last_losses(&result->rows, cell[c], length[l], loss, LOSSES_MAX);
-            const double aside = beside(length[l], c, cells);
-            for (int i = 0; i < n; i++)
-                if (loss[i] > 0) fprintf(plot, "%g %.9g\n", aside, loss[i]);
-        }
-        fprintf(plot, "EOD\n");
-    }
-    for (int c = 0; c < cells; c++)
-        fprintf(plot, "%s $c%d with points ps 1.1 pt %d lc rgb '%s' title '%s'",
-                c ? "," : "plot", c, cell_mark(cell[c], c), cell_colour(cell[c], c),
-                cell[c]);
-    if (experiment->solved > 0) dashed(plot, "solved below", experiment->solved, 2);
-    oracles(plot, result);
-    fprintf(plot, "\n");
-    return plot_close(plot, figure->name, err);
+    plot_close(&plot);
+    return good;
 }

@@ -1,11 +1,25 @@
-/* figure.h: figures as SVG; the one place that knows gnuplot. */
+/* figure.h: the figures of the page. What the rows have chooses them:
+ *
+ *   measured numbers             the number against where, on a logarithmic axis
+ *   several lengths, a success   share of the seeds that succeed, against length
+ *   several lengths, a score     the score of every seed against length
+ *   several lengths              the last loss of every seed against length
+ *   one length                   bars by cell: the score, else the last loss
+ *   several evaluations          loss against updates, at the shortest and longest length
+ *
+ * There is a score where the experiment names one or succeeds by one. Dashed lines are
+ * what needs no training: oracles and baselines; of an experiment that measures, oracles
+ * are of what it measures. */
 #pragma once
 
 #include "rows.h"
 
-#define FIGURE_NAME 64
+#define FIGURE_NAME 96
+#define FIGURES_MAX 8 /* of an experiment */
+
 typedef struct Figure {
     char name[FIGURE_NAME]; /* of its file, without .svg */
+    char title[160];        /* for those who do not see it */
     char caption[512];
 } Figure;
 
@@ -15,21 +29,12 @@ typedef struct Result {
     Rows rows;
 } Result;
 
-/* False with a message when there is no gnuplot. */
-bool figure_ready(WeftError *err);
+/* Draws those of an experiment to the folder; *count of them. */
+bool figures_draw(const Result *result, const char *folder, Figure figure[FIGURES_MAX],
+                  int *count, WeftError *err);
 
-/* Share of runs that solve their task against its length, over all results that have a
- * success. *drawn: false when none has rows. */
+/* Share of trainings that succeed against the length over which they must remember: rnn,
+ * lstm and gru, over all results that have a success and a dependency. *count 0: none
+ * has rows. */
 bool figure_mission(const Result *result, int results, const char *folder,
-                    Figure *figure, bool *drawn, WeftError *err);
-
-/* Loss against updates at one length: the median over seeds, in the band of all. */
-bool figure_curves(const Result *result, uint64_t length, const char *folder,
-                   Figure *figure, WeftError *err);
-
-/* The last loss of each seed against length. */
-bool figure_last(const Result *result, const char *folder, Figure *figure,
-                 WeftError *err);
-
-/* The lengths in the rows of trainings, ascending; their number. */
-int lengths_of(const Rows *rows, uint64_t length[NUMBERS_MAX]);
+                    Figure *figure, int *count, WeftError *err);

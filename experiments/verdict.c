@@ -190,18 +190,31 @@ Verdict claim_judge(const Experiment *experiment, const Claim *claim, const Rows
     return verdict;
 }
 
-Ruling ruling_both(Ruling a, Ruling b)
+void tally_add(Tally *tally, const Tally *more)
 {
-    if (a == FAILS || b == FAILS) return FAILS;
-    return a == INCOMPLETE || b == INCOMPLETE ? INCOMPLETE : HOLDS;
+    for (int i = 0; i < 3; i++) tally->ruling[i] += more->ruling[i];
+    tally->asked += more->asked;
+}
+
+Tally claims_tally(const Experiment *experiment, const Claim *claims, const Rows *rows)
+{
+    Tally tally = {{0}, 0};
+    for (const Claim *c = claims; c && c->name; c++) {
+        const Verdict verdict = claim_judge(experiment, c, rows);
+        tally.ruling[verdict.ruling] += verdict.asked;
+        tally.asked += verdict.asked;
+    }
+    return tally;
+}
+
+Ruling tally_ruling(const Tally *tally)
+{
+    if (tally->ruling[FAILS]) return FAILS;
+    return tally->ruling[INCOMPLETE] || !tally->asked ? INCOMPLETE : HOLDS;
 }
 
 Ruling claims_judge(const Experiment *experiment, const Claim *claims, const Rows *rows)
 {
-    Ruling all = HOLDS;
-    for (const Claim *c = claims; c && c->name; c++) {
-        const Verdict verdict = claim_judge(experiment, c, rows);
-        if (verdict.asked) all = ruling_both(all, verdict.ruling);
-    }
-    return all;
+    const Tally tally = claims_tally(experiment, claims, rows);
+    return tally_ruling(&tally);
 }

@@ -16,10 +16,17 @@ typedef struct Verdict {
 /* By the rows that count (rows_choose). */
 Verdict claim_judge(const Experiment *experiment, const Claim *claim, const Rows *rows);
 
-/* All of a list together: fails if one does, and holds if all do that are asked. */
+/* Of those that are asked. */
+typedef struct Tally {
+    int ruling[3], asked;
+} Tally;
+void tally_add(Tally *tally, const Tally *more);
+Tally claims_tally(const Experiment *experiment, const Claim *claims, const Rows *rows);
+
+/* All together: fails if one does, and holds if all do; of none, incomplete. */
+Ruling tally_ruling(const Tally *tally);
 Ruling claims_judge(const Experiment *experiment, const Claim *claims,
                     const Rows *rows);
-Ruling ruling_both(Ruling a, Ruling b);
 
 /* The last losses of a cell at a length (or what was measured there), ascending, at most
  * `room`; their number. */

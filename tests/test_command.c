@@ -681,16 +681,31 @@ Test(command, report_draws_one_page_that_needs_no_network)
     if (shell("command -v gnuplot")) cr_skip_test("no gnuplot here");
     shell(GRID);
     write_text("t.txt");
-    expect_call(
-        0, "rows:",
-        "weft run text --file t.txt --hidden 8 --batch 4 --steps 20 --out rows");
-    expect_call(0, "text/lstm-rnn", "weft report --out rows");
-    cr_expect(strstr(out, "adding/lstm-100      incomplete"), "%s", out);
+    expect_call(0, "rows:",
+                "weft run text --file t.txt --hidden 8 --batch 4 --steps 20 --every 9 "
+                "--out rows");
+    expect_call(0, "claim    text/", "weft report --out rows");
+    cr_expect(strstr(out, "claim    adding/lstm-100          incomplete"), "%s", out);
     cr_expect(strstr(out, "[not the declared settings]"), "%s", out);
-    expect_call(0, "5", "grep -c '<svg' rows/index.html"); /* mission, last, 3 curves */
+    cr_expect(strstr(out, "\nchapter  adding                   "), "%s", out);
+    cr_expect(strstr(out, " of 2 chapters hold"), "%s", out);
+    cr_expect(strstr(out, " published values agree within their margin\npage: "));
+    /* mission; success, last and two curves of adding; bars and curves of text */
+    expect_call(0, "7", "grep -c '<svg' rows/index.html");
     expect_call(1, "", "grep -oE '(href|src)=.?[a-z]*:' rows/index.html");
     expect_call(0, "--cell 'gru' --length 8 --seed 1 --hidden '8' --steps '60'",
                 "grep \"length 8 --seed 1\" rows/index.html");
+}
+
+Test(command, report_is_of_experiments_and_chapters_that_are_named)
+{
+    if (shell("command -v gnuplot")) cr_skip_test("no gnuplot here");
+    shell(GRID);
+    expect_call(0, "chapter  adding", "weft report adding --out rows");
+    cr_expect(!strstr(out, "language") && !strstr(out, "without rows"), "%s", out);
+    expect_call(0, " of 1 chapters hold\n", "weft report adding adding --out rows");
+    expect_call(1, "weft run text makes them", "weft report language --out rows");
+    expect_call(2, "did you mean language?", "weft report languages --out rows");
 }
 
 Test(command, report_without_gnuplot_says_what_to_install)
