@@ -2,149 +2,12 @@
 #include "figure.h"
 
 #include "plot.h"
+#include "scene.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CELLS_MAX 64 /* in one figure */
-
-/* What a figure shows. */
-typedef enum What { SUCCESSES, SCORES, LOSSES, NUMBERS_MEASURED } What;
-
-typedef struct Sample {
-    double x, y;
-} Sample;
-
-/* What the figures of one experiment are drawn from. */
-typedef struct Scene {
-    const Result *result;
-    const Experiment *experiment;
-    const char *cell[CELLS_MAX];
-    uint64_t length[NUMBERS_MAX]; /* of trainings, ascending */
-    int cells, lengths;
-    Sample *sample; /* room for one of each row */
-    double *place;  /* likewise */
-} Scene;
-
-/* ---- what there is ---- */
-
-static bool is_measured(const Row *row)
-{
-    return !strcmp(row->state, STATE_MEASURED);
-}
-
-static bool is_training(const Row *row)
-{
-    return strcmp(row->state, STATE_BASELINE) && !is_measured(row);
-}
-
-/* Ascending; a value that finds no room stays out. */
-static void add_number(uint64_t *list, int *count, int room, uint64_t value)
-{
-    int at = 0;
-    while (at < *count && list[at] < value) at++;
-    if (*count == room || (at < *count && list[at] == value)) return;
-    memmove(list + at + 1, list + at, (size_t)(*count - at) * sizeof *list);
-    list[at] = value;
-    ++*count;
-}
-
-/* In the order of their looks, then as they appear. */
-static void add_cell(Scene *scene, const char *cell)
-{
-    int at = scene->cells;
-    for (int i = 0; i < scene->cells; i++)
-        if (!strcmp(scene->cell[i], cell)) return;
-    if (scene->cells == CELLS_MAX) return;
-    while (at && look_of(scene->cell[at - 1]).rank > look_of(cell).rank) at--;
-    memmove(scene->cell + at + 1, scene->cell + at,
-            (size_t)(scene->cells++ - at) * sizeof *scene->cell);
-    scene->cell[at] = cell;
-}
-
-static void scene_close(Scene *scene)
-{
-    free(scene->sample);
-    free(scene->place);
-}
-
-static bool scene_open(Scene *scene, const Result *result, WeftError *err)
-{
-    *scene = (Scene){.result = result, .experiment = result->experiment};
-    const size_t room = (size_t)result->rows.count + 1;
-    scene->sample = calloc(room, sizeof *scene->sample);
-    scene->place = calloc(room, sizeof *scene->place);
-    if (!scene->sample || !scene->place) {
-        scene_close(scene);
-        return fail(err, "out of memory");
-    }
-    for (int i = 0; i < result->rows.count; i++) {
-        const Row *row = &result->rows.row[i];
-        if (!strcmp(row->state, STATE_BASELINE)) continue;
-        add_cell(scene, row->cell);
-        if (is_training(row))
-            add_number(scene->length, &scene->lengths, NUMBERS_MAX, row->length);
-    }
-    return true;
-}
-
-/* ---- samples, and their spread ---- */
-
-static bool shows(const Row *row, What what)
-{
-    return what == NUMBERS_MEASURED ? is_measured(row) : row_is_last(row);
-}
-
-static double value_of(const Experiment *experiment, const Row *row, What what)
-{
-    if (what == SUCCESSES) return strcmp(row->state, STATE_SOLVED) ? 0 : 100;
-    if (what == SCORES) return experiment->score_name ? row->score : 100 * row->score;
-    return row->loss;
-}
-
-static int by_x_and_y(const void *a, const void *b)
-{
-    const Sample *s = a, *t = b;
-    return s->x != t->x ? (s->x > t->x) - (s->x < t->x) : (s->y > t->y) - (s->y < t->y);
-}
-
-/* Of a cell (NULL: of all), by x and then y; one that diverged is the highest. Their
- * number. */
-static int samples_of(const Scene *scene, const char *cell, What what)
-{
-    int count = 0;
-    for (int i = 0; i < scene->result->rows.count; i++) {
-        const Row *row = &scene->result->rows.row[i];
-        if (!shows(row, what) || (cell && strcmp(row->cell, cell))) continue;
-        const double value = value_of(scene->experiment, row, what);
-        scene->sample[count++] =
-            (Sample){(double)row->length, isnan(value) ? HUGE_VAL : value};
-    }
-    qsort(scene->sample, (size_t)count, sizeof *scene->sample, by_x_and_y);
-    return count;
-}
-
-typedef struct Spread {
-    double x, low, middle, high, mean;
-} Spread;
-
-/* Of the samples with the x of number `at`; the number of the first after them. */
-static int spread_next(const Sample *sample, int count, int at, Spread *spread)
-{
-    int end = at;
-    double sum = 0;
-    for (; end < count && sample[end].x == sample[at].x; end++) sum += sample[end].y;
-    const int n = end - at;
-    const double low = sample[at + (n - 1) / 2].y, high = sample[at + n / 2].y;
-    *spread = (Spread){.x = sample[at].x,
-                       .low = sample[at].y,
-                       .middle = low / 2 + high / 2,
-                       .high = sample[end - 1].y,
-                       .mean = sum / n};
-    return end;
-}
 
 /* ---- what needs no training: dashed lines ---- */
 
@@ -215,7 +78,7 @@ static void dash_all(Plot *plot, const Scene *scene, const Across *across, What 
         what == LOSSES ? dash_oracles(plot, oracles_of_loss(experiment), across) : 0;
     for (int i = 0; i < scene->result->rows.count; i++) {
         const Row *row = &scene->result->rows.row[i];
-        const double value = value_of(experiment, row, what);
+        const double value = row_number(experiment, row, what);
         if (!strcmp(row->state, STATE_BASELINE) && isfinite(value))
             dash_constant(plot, across, value, index++, row->cell);
     }
@@ -287,7 +150,7 @@ static void paint_success(const Scene *scene, Plot *plot, Figure *figure)
     snprintf(plot->y.label, sizeof plot->y.label, "trainings that succeed (%%)");
     for (int c = 0; c < scene->cells; c++) {
         const Look look = look_of(scene->cell[c]);
-        const int count = samples_of(scene, scene->cell[c], SUCCESSES);
+        const int count = scene_samples(scene, scene->cell[c], SUCCESSES);
         Spread spread;
         plot_block(plot);
         for (int i = 0; i < count;) {
@@ -302,7 +165,7 @@ static void paint_success(const Scene *scene, Plot *plot, Figure *figure)
 static void paint_cell(const Scene *scene, Plot *plot, int c, What what)
 {
     const Look look = look_of(scene->cell[c]);
-    const int count = samples_of(scene, scene->cell[c], what);
+    const int count = scene_samples(scene, scene->cell[c], what);
     Spread spread;
     plot_block(plot);
     for (int i = 0; i < count; i++)
@@ -355,7 +218,7 @@ static void paint_bar(const Scene *scene, Plot *plot, int c, What what)
 {
     const Look look = look_of(scene->cell[c]);
     const Look seed = {.colour = "#000000", .mark = 6};
-    const int count = samples_of(scene, scene->cell[c], what);
+    const int count = scene_samples(scene, scene->cell[c], what);
     Spread spread;
     plot_tic(&plot->y, scene->cell[c], -c);
     if (!count) return;
@@ -386,70 +249,12 @@ static void paint_bars(const Scene *scene, Plot *plot, Figure *figure)
 
 /* ---- loss against updates ---- */
 
-#define STEPS_MAX 1000
-
-typedef struct Curve {
-    const Rows *rows;
-    const char *cell;
-    uint64_t length;
-    uint64_t seed[NUMBERS_MAX], step[STEPS_MAX];
-    int seeds, steps;
-} Curve;
-
-static bool is_of(const Curve *curve, const Row *row)
-{
-    return is_training(row) && row->length == curve->length &&
-           !strcmp(row->cell, curve->cell);
-}
-
-static Curve curve_of(const Scene *scene, const char *cell, uint64_t length)
-{
-    Curve curve = {.rows = &scene->result->rows, .cell = cell, .length = length};
-    for (int i = 0; i < curve.rows->count; i++) {
-        const Row *row = &curve.rows->row[i];
-        if (!is_of(&curve, row)) continue;
-        add_number(curve.seed, &curve.seeds, NUMBERS_MAX, row->seed);
-        add_number(curve.step, &curve.steps, STEPS_MAX, row->step);
-    }
-    return curve;
-}
-
-/* The loss of a seed at an update: its last row up to there; NAN before the first. */
-static double loss_at(const Curve *curve, uint64_t seed, uint64_t step)
-{
-    double loss = NAN;
-    uint64_t best = 0;
-    for (int i = 0; i < curve->rows->count; i++) {
-        const Row *row = &curve->rows->row[i];
-        if (!is_of(curve, row) || row->seed != seed || row->step > step ||
-            row->step < best)
-            continue;
-        best = row->step;
-        loss = row->loss;
-    }
-    return loss;
-}
-
-static bool spread_at(const Curve *curve, uint64_t step, Spread *spread)
-{
-    Sample sample[NUMBERS_MAX];
-    int n = 0;
-    for (int i = 0; i < curve->seeds; i++) {
-        sample[n] = (Sample){(double)step, loss_at(curve, curve->seed[i], step)};
-        n += isfinite(sample[n].y);
-    }
-    if (!n) return false;
-    qsort(sample, (size_t)n, sizeof *sample, by_x_and_y);
-    spread_next(sample, n, 0, spread);
-    return true;
-}
-
 static void put_curve(Plot *plot, const Curve *curve, bool band)
 {
     Spread spread;
     plot_block(plot);
     for (int s = 0; s < curve->steps; s++) {
-        if (!spread_at(curve, curve->step[s], &spread)) continue;
+        if (!curve_spread(curve, curve->step[s], &spread)) continue;
         if (band)
             plot_put_band(plot, spread.x, spread.low, spread.high);
         else
@@ -532,7 +337,7 @@ static void paint_shortest(const Scene *scene, Plot *plot, Figure *figure)
 
 static void dash_measured(const Scene *scene, Plot *plot)
 {
-    const int count = samples_of(scene, NULL, NUMBERS_MEASURED);
+    const int count = scene_samples(scene, NULL, NUMBERS_MEASURED);
     int places = 0;
     for (int i = 0; i < count; i++)
         if (!places || scene->sample[i].x != scene->place[places - 1])
@@ -544,7 +349,7 @@ static void dash_measured(const Scene *scene, Plot *plot)
 static void paint_measured_cell(const Scene *scene, Plot *plot, const char *cell,
                                 bool band)
 {
-    const int count = samples_of(scene, cell, NUMBERS_MEASURED);
+    const int count = scene_samples(scene, cell, NUMBERS_MEASURED);
     Spread spread;
     plot_block(plot);
     for (int i = 0; i < count;) {
@@ -600,7 +405,7 @@ static bool of_score(const Scene *scene)
 
 static bool of_one_length(const Scene *scene)
 {
-    return scene->lengths == 1 && !samples_of(scene, NULL, NUMBERS_MEASURED);
+    return scene->lengths == 1 && !scene_samples(scene, NULL, NUMBERS_MEASURED);
 }
 
 static const struct {
@@ -675,7 +480,7 @@ static bool is_of_mission(const Experiment *experiment)
 static void mission_add(const Scene *scene, const char *cell, int c, Plot *plot,
                         Bin bin[BINS])
 {
-    const int count = samples_of(scene, cell, SUCCESSES);
+    const int count = scene_samples(scene, cell, SUCCESSES);
     Spread spread;
     for (int i = 0; i < count;) {
         i = spread_next(scene->sample, count, i, &spread);

@@ -23,12 +23,6 @@ typedef struct Figure {
     char caption[512];
 } Figure;
 
-/* An experiment and its rows. */
-typedef struct Result {
-    const Experiment *experiment;
-    Rows rows;
-} Result;
-
 /* Draws those of an experiment to the folder; *count of them. */
 bool figures_draw(const Result *result, const char *folder, Figure figure[FIGURES_MAX],
                   int *count, WeftError *err);

@@ -429,9 +429,8 @@ static bool section_put(FILE *html, const Page *page, Chapter chapter,
     put(html, chapter_titles[chapter]);
     fprintf(html, "</h2>\n");
     if (section->waiting)
-        element(html, "p class=\"note\"",
-                "%d more of this chapter without rows yet: weft run %s",
-                section->waiting, chapter_names[chapter]);
+        element(html, "p class=\"note\"", "%d more of this chapter without rows yet.",
+                section->waiting);
     for (int i = 0; i < section->results; i++)
         if (!experiment_put(html, &section->result[i], folder, err)) return false;
     fprintf(html, "</section>\n");

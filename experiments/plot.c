@@ -7,12 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Small enough that 13 pixels are read on a phone, which shows all of the width. */
-#define WIDTH  480
-#define HEIGHT 270 /* without the key */
+/* Small enough that the letters are read on a phone, which shows all of the width. */
+#define WIDTH  430
+#define HEIGHT 260 /* without the key */
 #define FONT   13
-#define SMALL  11  /* of the key */
-#define LETTER 6.6 /* pixels, in the key; gnuplot takes so much */
+#define SMALL  11 /* of the key */
 
 bool plot_ready(WeftError *err)
 {
@@ -196,6 +195,9 @@ static void put_linear_range(FILE *script, const char *name, const Axis *axis)
             axis->high + room);
 }
 
+/* What is smaller still is nothing, in floats. */
+#define LOG_SPAN 1e16
+
 static void put_axis(FILE *script, const char *name, Axis *axis)
 {
     fprintf(script, "set %slabel ", name);
@@ -206,26 +208,30 @@ static void put_axis(FILE *script, const char *name, Axis *axis)
     if (axis->told) {
         fprintf(script, "set %srange [%.9g:%.9g]\n", name, axis->low, axis->high);
     } else if (axis->log && (axis->tics_count || axis->high >= 10 * axis->low)) {
+        const double least = axis->high / LOG_SPAN;
         fprintf(script, "set logscale %s\nset %srange [%.9g:%.9g]\n", name, name,
-                axis->low / 1.3, axis->high * 1.3);
+                (axis->low < least ? least : axis->low) / 1.3, axis->high * 1.3);
     } else {
         put_linear_range(script, name, axis);
     }
 }
 
-/* The key's columns, and the height with it. */
+/* The key stands above the plot, over the whole width; pixels are gnuplot's for its font. */
 static void put_size(FILE *script, const Plot *plot)
 {
-    const int fit = (int)((WIDTH - 40) / (LETTER * (plot->widest + 1) + 50));
-    const int columns = fit < 1 ? 1 : fit > plot->titles ? plot->titles : fit;
-    const int lines = columns ? (plot->titles + columns - 1) / columns : 0;
-    const int height = (plot->bars ? 90 + 28 * plot->bars : HEIGHT) + 15 * lines;
+    const double line = 15, wide = 6.6 * (plot->widest - 2) + 51;
+    const int fit = (int)((WIDTH - 20) / wide);
+    const int columns = fit < 1 ? 1 : fit;
+    const int rows = (plot->titles + columns - 1) / columns;
+    const int top = 12 + (int)(line * rows);
+    const int height = top + (plot->bars ? 90 + 26 * plot->bars : HEIGHT);
     fprintf(script, "set terminal svg size %d,%d dynamic noenhanced ", WIDTH, height);
     fprintf(script, "font 'sans-serif,%d' linewidth 1.4 background rgb 'white'\n",
             FONT);
-    fprintf(script, "set key outside top left horizontal Left reverse font ',%d' ",
-            SMALL);
-    fprintf(script, "samplen 2 spacing 0.9 maxcols %d\n", columns);
+    fprintf(script, "set tmargin at screen %.4f\n", 1 - (double)top / height);
+    fprintf(script, "set key at screen 0.02,0.99 left top vertical maxrows %d ",
+            rows > 0 ? rows : 1);
+    fprintf(script, "Left reverse font ',%d' samplen 2 spacing 0.9 width -3\n", SMALL);
 }
 
 static void put_script(FILE *script, Plot *plot, const char *folder, const char *name)

@@ -72,3 +72,9 @@ Standing rows_standing(const Rows *rows, const Row *as, double rate, double *los
 double loss_median(double *loss, int count);
 
 bool row_append(const char *path, const Row *row, WeftError *err);
+
+/* An experiment and its rows. */
+typedef struct Result {
+    const Experiment *experiment;
+    Rows rows;
+} Result;
