@@ -17,48 +17,54 @@ static const Option options_table[] = {
     {0},
 };
 
+typedef enum Ask { NOT_ASKED, ASKED, NAMED } Ask; /* NAMED: itself; it must have rows */
+
 /* What is asked for, and what there is of it. */
 typedef struct Report {
     const char *folder;
-    bool *asked; /* of each experiment in the list */
-    bool named;  /* by words: each must have rows */
+    Ask *ask; /* of each experiment in the list */
     Result *result;
     Page page;
 } Report;
 
 /* ---- the rows ---- */
 
+static void ask_word(Report *report, const char *word, const Experiment *experiment)
+{
+    for (int e = 0; experiments[e]; e++)
+        if (experiments[e] == experiment && report->ask[e] != NAMED)
+            report->ask[e] = strcmp(experiment->name, word) ? ASKED : NAMED;
+}
+
 static bool report_ask(Report *report, const Call *call, WeftError *err)
 {
-    const int all = experiments_count();
-    const Experiment **list = calloc((size_t)all + 1, sizeof *list);
+    const Experiment **list = calloc((size_t)experiments_count() + 1, sizeof *list);
     if (!list) return fail(err, "out of memory");
     bool good = true;
-    report->named = call->words > 0;
     for (int i = 0; good && i < call->words; i++) {
         const int count = experiments_named(call->word[i], list, err);
-        for (int j = 0; j < count; j++)
-            for (int e = 0; e < all; e++) report->asked[e] |= experiments[e] == list[j];
+        for (int j = 0; j < count; j++) ask_word(report, call->word[i], list[j]);
         good = count > 0;
     }
-    for (int e = 0; e < all; e++) report->asked[e] |= !report->named;
+    for (int e = 0; !call->words && experiments[e]; e++) report->ask[e] = ASKED;
     free(list);
     return good;
 }
 
 /* *count 1: the experiment has rows. */
-static bool result_read(const Report *report, const Experiment *experiment,
-                        Result *result, int *count, WeftError *err)
+static bool result_read(const Report *report, int e, Result *result, int *count,
+                        WeftError *err)
 {
     char path[4200];
-    snprintf(path, sizeof path, "%s/%s.tsv", report->folder, experiment->name);
-    *result = (Result){.experiment = experiment};
+    const char *name = experiments[e]->name;
+    snprintf(path, sizeof path, "%s/%s.tsv", report->folder, name);
+    *result = (Result){.experiment = experiments[e]};
     if (!rows_read(path, &result->rows, err)) return false;
     *count = result->rows.count > 0;
     if (*count) return rows_choose(&result->rows, err);
     rows_close(&result->rows);
-    return !report->named ||
-           fail(err, "%s: no rows yet: weft run %s makes them", path, experiment->name);
+    return report->ask[e] != NAMED ||
+           fail(err, "%s: no rows yet: weft run %s makes them", path, name);
 }
 
 static bool section_read(Report *report, Chapter chapter, WeftError *err)
@@ -69,8 +75,8 @@ static bool section_read(Report *report, Chapter chapter, WeftError *err)
     for (int e = 0; experiments[e]; e++) {
         Result *result = &report->result[page->results];
         int count = 0;
-        if (experiments[e]->chapter != chapter || !report->asked[e]) continue;
-        if (!result_read(report, experiments[e], result, &count, err)) return false;
+        if (experiments[e]->chapter != chapter || !report->ask[e]) continue;
+        if (!result_read(report, e, result, &count, err)) return false;
         page->results += count;
         section->results += count;
         section->waiting += !count;
@@ -171,15 +177,15 @@ static Status report_run(const Verb *verb, int argc, char **argv, WeftError *err
     Call call;
     if (!verb_call(verb, groups, argc, argv, &call, err)) return call.status;
     report.folder = options.out;
-    report.asked = calloc(room, sizeof *report.asked);
+    report.ask = calloc(room, sizeof *report.ask);
     report.result = calloc(room, sizeof *report.result);
     Status status = BAD_CALL;
-    if (!report.asked || !report.result)
+    if (!report.ask || !report.result)
         status = fail(err, "out of memory") ? DONE : FAILED;
     else if (report_ask(&report, &call, err))
         status = report_write(&report, err) ? DONE : FAILED;
     for (int i = 0; i < report.page.results; i++) rows_close(&report.result[i].rows);
-    free(report.asked);
+    free(report.ask);
     free(report.result);
     return status;
 }

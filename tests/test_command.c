@@ -704,7 +704,10 @@ Test(command, report_is_of_experiments_and_chapters_that_are_named)
     expect_call(0, "chapter  adding", "weft report adding --out rows");
     cr_expect(!strstr(out, "language") && !strstr(out, "without rows"), "%s", out);
     expect_call(0, " of 1 chapters hold\n", "weft report adding adding --out rows");
-    expect_call(1, "weft run text makes them", "weft report language --out rows");
+    expect_call(0, "chapter  adding", "weft report adding language --out rows");
+    cr_expect(strstr(out, "chapter  language                 no rows"), "%s", out);
+    expect_call(1, "weft run text makes them", "weft report language text --out rows");
+    expect_call(1, "no rows yet", "weft report language --out rows");
     expect_call(2, "did you mean language?", "weft report languages --out rows");
 }
 
