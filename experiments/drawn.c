@@ -111,6 +111,11 @@ static void drawn_data_close(Data *data)
     free(data->own);
 }
 
+const Drawn *drawn_part(const Data *data, Part part)
+{
+    return &((const Own *)data->own)->part[part];
+}
+
 bool drawn_data(const Experiment *experiment, const DataOptions *options,
                 const Settings *settings, Data *data, WeftError *err)
 {

@@ -23,7 +23,8 @@
 #define EXPERIMENT_LIST(X)                                                               \
     X(adding)                                                                            \
     X(text) X(text_sizes)                                                                \
-    X(karpathy_1) X(karpathy_2) X(karpathy_3)
+    X(karpathy_1) X(karpathy_2) X(karpathy_3)                                            \
+    X(waves) X(waves_one) X(waves_vector) X(waves_ten) X(waves_tuned)
 // clang-format on
 
 #define ITEM(id, name, title) CHAPTER_##id,

@@ -8,10 +8,18 @@
 
 const char *const ruling_names[] = {"holds", "fails", "incomplete"};
 
+static bool is_baseline(const Row *row)
+{
+    return !strcmp(row->state, STATE_BASELINE);
+}
+
+/* A baseline is of every length. */
 static bool is_last_of(const Row *row, const char *cell, uint64_t length)
 {
-    return (row_is_last(row) || !strcmp(row->state, STATE_MEASURED)) &&
-           row->length == length && !strcmp(row->cell, cell);
+    if (strcmp(row->cell, cell)) return false;
+    return is_baseline(row) ||
+           ((row_is_last(row) || !strcmp(row->state, STATE_MEASURED)) &&
+            row->length == length);
 }
 
 static double value_of(const Row *row, Of of)
@@ -65,13 +73,6 @@ static bool reference(const Claim *claim, const Rows *rows, double *value)
     const int count = values_of(rows, claim->against, against_length(claim), claim->of,
                                 all, LOSSES_MAX);
     if (count) *value = middle(claim, all, count);
-    for (int i = 0; !count && i < rows->count; i++) {
-        const Row *row = &rows->row[i];
-        if (strcmp(row->state, STATE_BASELINE) || strcmp(row->cell, claim->against))
-            continue;
-        *value = row->loss;
-        return true;
-    }
     return count > 0;
 }
 
@@ -165,8 +166,10 @@ static bool in_grid(const Experiment *experiment, int length)
 }
 
 /* Trainings that a median needs: the seeds of the short size. */
-static int seeds_of(const Experiment *experiment)
+static int seeds_of(const Experiment *experiment, const char *cell, const Rows *rows)
 {
+    for (int i = 0; i < rows->count; i++)
+        if (is_baseline(&rows->row[i]) && !strcmp(rows->row[i].cell, cell)) return 1;
     return experiment->grid.seeds.count;
 }
 
@@ -179,14 +182,15 @@ Verdict claim_judge(const Experiment *experiment, const Claim *claim, const Rows
     const bool have = reference(claim, rows, &with);
     Verdict verdict = {.as_declared = true,
                        .asked = count || in_grid(experiment, claim->length)};
-    verdict.ruling =
-        have ? rule(claim, value, count, seeds_of(experiment), with) : INCOMPLETE;
+    const int seeds = seeds_of(experiment, claim->cell, rows);
+    verdict.ruling = have ? rule(claim, value, count, seeds, with) : INCOMPLETE;
     tell(claim, value, have ? count : 0, with, verdict.ours, sizeof verdict.ours);
     for (int i = 0; i < rows->count; i++)
         if (is_last_of(&rows->row[i], claim->cell, length) ||
             (claim->against &&
              is_last_of(&rows->row[i], claim->against, against_length(claim))))
-            verdict.as_declared &= declared(experiment, &rows->row[i]);
+            verdict.as_declared &=
+                is_baseline(&rows->row[i]) || declared(experiment, &rows->row[i]);
     return verdict;
 }
 

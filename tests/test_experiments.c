@@ -174,6 +174,28 @@ Test(verdict, median_is_held_against_another_cell_or_a_baseline)
     cr_expect_eq(ruling(MEDIAN_SEED, "order 3", 3, LIST(NAN, NAN, 2), 0, NULL), FAILS);
 }
 
+Test(verdict, baseline_may_be_what_is_claimed)
+{
+    Row row = {.cell = "order 3",
+               .loss = 2,
+               .score = 7,
+               .state = STATE_BASELINE,
+               .command = "-"};
+    Rows rows = {.count = 1, .row = &row};
+    Claim claim = {.name = "c",
+                   .cell = "order 3",
+                   .length = 10,
+                   .over = MEDIAN_SEED,
+                   .low = 2,
+                   .high = 2};
+    cr_expect_eq(claim_judge(&three_seeds, &claim, &rows).ruling, HOLDS);
+    cr_expect(claim_judge(&three_seeds, &claim, &rows).as_declared);
+    claim.high = claim.low = 7;
+    cr_expect_eq(claim_judge(&three_seeds, &claim, &rows).ruling, FAILS);
+    claim.of = SCORE;
+    cr_expect_eq(claim_judge(&three_seeds, &claim, &rows).ruling, HOLDS);
+}
+
 Test(verdict, length_that_was_not_asked_for_is_no_claim)
 {
     Rows none = {0};
