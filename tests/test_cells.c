@@ -86,6 +86,7 @@ Test(cells, have_the_parameters_of_their_papers)
         int parameters; /* input 5, hidden 8 */
     } want[] = {
         {"rnn", 8 * 5 + 8 * 8 + 8},
+        {"linear", 8 * 5 + 8 * 8 + 8},
         {"lstm", 4 * (8 * 5 + 8 * 8 + 8)},
         {"lstm_peephole", 4 * (8 * 5 + 8 * 8 + 8) + 3 * 8},
         {"lstm_chrono", 4 * (8 * 5 + 8 * 8 + 8)},
