@@ -84,12 +84,13 @@ static void tell(const Data *data, const WeftScore *score, char text[256])
         append(text, 256, " (%.1f %% right)", 100 * score->accuracy);
 }
 
-/* The oracles, which are of the test. */
+/* The oracles, which are of the test; where something is measured, they are of that. */
 static bool baseline(Data *data, Part part, int index, char name[BASELINE_SIZE],
                      WeftScore *score, WeftError *err)
 {
     (void)err;
-    const Oracle *oracle = ((Own *)data->own)->experiment->oracles;
+    const Experiment *experiment = ((Own *)data->own)->experiment;
+    const Oracle *oracle = experiment->measure ? NULL : experiment->oracles;
     for (int i = 0; oracle && oracle->name && i < index; i++) oracle++;
     name[0] = 0;
     if (part != TEST || !oracle || !oracle->name) return true;

@@ -107,6 +107,14 @@ typedef struct Claim {
     const char *published, *source;
 } Claim;
 
+/* Numbers that an experiment measured, each a row: value[i] at the length at[i]. */
+#define MEASURED_MAX 256
+typedef struct Measured {
+    int count;
+    uint64_t at[MEASURED_MAX];
+    double value[MEASURED_MAX];
+} Measured;
+
 /* LENGTH_STEPS: given to the task, or what is opened. */
 typedef enum Length { LENGTH_STEPS, LENGTH_CHUNK, LENGTH_PARAMETERS } Length;
 typedef enum Size { SIZE_SHORT, SIZE_FULL, SIZE_LONG } Size;
@@ -140,10 +148,10 @@ struct Experiment {
     /* Success, which ends the training: a loss below, or a score at least; 0: none does. */
     double solved, right;
 
-    /* What is measured beside the loss when the budget is spent: *count numbers, value[i]
-     * at the length at[i], each a row. */
-    bool (*measure)(WeftNet *net, struct Data *data, int length, int *count,
-                    uint64_t **at, double **value, WeftError *err);
+    /* What is measured beside the loss when the training is over; *measured is empty
+     * before. The net's parameters may be changed. */
+    bool (*measure)(WeftNet *net, struct Data *data, const Settings *settings,
+                    int length, Measured *measured, WeftError *err);
     const char *value_name, *at_name; /* of these numbers, for axes */
 
     const char *unit; /* of the loss, for axes */

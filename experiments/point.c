@@ -196,23 +196,22 @@ static bool point_part(Running *running, Row *row, WeftError *err)
 
 static bool point_measure(Running *running, WeftError *err)
 {
-    const Experiment *experiment = running->point->trial->experiment;
-    int count = 0;
-    uint64_t *at = NULL;
-    double *value = NULL;
+    const Point *point = running->point;
+    const Experiment *experiment = point->trial->experiment;
+    Measured measured = {0};
     char digest[17];
     if (!experiment->measure) return true;
-    bool good = experiment->measure(running->net, &running->data,
-                                    running->point->length, &count, &at, &value, err);
+    if (!experiment->measure(running->net, &running->data, &point->settings,
+                             point->length, &measured, err))
+        return false;
     Row row = row_of(running, STATE_MEASURED, digest);
-    for (int i = 0; good && i < count; i++) {
-        row.length = at[i];
-        row.loss = value[i];
-        good = running->watch->row(running->watch->context, running->point, &row, err);
+    for (int i = 0; i < measured.count; i++) {
+        row.length = measured.at[i];
+        row.loss = measured.value[i];
+        if (!running->watch->row(running->watch->context, running->point, &row, err))
+            return false;
     }
-    free(at);
-    free(value);
-    return good;
+    return true;
 }
 
 static bool point_train(Running *running, WeftError *err)

@@ -290,10 +290,10 @@ Test(figures, of_one_length)
     cr_expect(holds("drawn_bars.svg", ">pairs<"));
 }
 
-static bool measured(WeftNet *net, struct Data *data, int length, int *count,
-                     uint64_t **at, double **value, WeftError *err)
+static bool measured(WeftNet *net, struct Data *data, const Settings *settings,
+                     int length, Measured *of, WeftError *err)
 {
-    (void)net, (void)data, (void)length, (void)count, (void)at, (void)value, (void)err;
+    (void)net, (void)data, (void)settings, (void)length, (void)of, (void)err;
     return true;
 }
 
