@@ -21,6 +21,7 @@
     X(MUSIC, "music", "Polyphonic music")
 
 #define EXPERIMENT_LIST(X)                                                               \
+    X(flow) X(flow_closed) X(flow_tanh) X(flow_trained)                                  \
     X(adding)                                                                            \
     X(text) X(text_sizes)                                                                \
     X(karpathy_1) X(karpathy_2) X(karpathy_3)                                            \
