@@ -23,6 +23,8 @@
 #define EXPERIMENT_LIST(X)                                                               \
     X(flow) X(flow_closed) X(flow_tanh) X(flow_trained)                                  \
     X(adding)                                                                            \
+    X(order_sgd) X(order) X(order3)                                                      \
+    X(lags) X(lags_carried) X(aicher) X(aicher_variable) X(echo)                         \
     X(text) X(text_sizes)                                                                \
     X(karpathy_1) X(karpathy_2) X(karpathy_3)                                            \
     X(waves) X(waves_one) X(waves_vector) X(waves_ten) X(waves_tuned)
@@ -139,6 +141,7 @@ struct Experiment {
     const char *file, *file_from; /* what is opened without --file; how to get it */
     bool text;                    /* open gives a text */
     Length length;                /* what the grid's lengths are */
+    void (*settle)(Settings *settings, int length); /* what else they change; or NULL */
 
     int test;   /* test sequences, and validation's, of a drawn task */
     int glance; /* percent of validation that suffice for a point on the curve */

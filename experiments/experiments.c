@@ -77,6 +77,7 @@ void experiment_length(const Experiment *experiment, int length, Settings *setti
     if (experiment->length == LENGTH_CHUNK) settings->chunk = length;
     if (experiment->length == LENGTH_PARAMETERS)
         settings->parameters = (uint64_t)length;
+    if (experiment->settle) experiment->settle(settings, length);
 }
 
 bool experiment_solves(const Experiment *experiment, const WeftScore *score)

@@ -57,7 +57,8 @@ bool settings_good(const Settings *settings, bool text, WeftError *err);
 void settings_difference(const Settings *from, const Settings *to,
                          char text[SETTINGS_TEXT]);
 
-/* Part of every declaration of settings: what hardly anybody changes. */
+/* The first of every declaration of settings: what hardly anybody changes; what is set
+ * after it is over it. */
 #define SETTINGS_COMMON                                                                \
     .layers = "1", .factor = 0.1, .clip = 1, .optimizer = WEFT_ADAM, .reset = 20
 
