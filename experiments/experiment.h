@@ -23,8 +23,10 @@
 #define EXPERIMENT_LIST(X)                                                               \
     X(flow) X(flow_closed) X(flow_tanh) X(flow_trained)                                  \
     X(adding)                                                                            \
+    X(copy) X(copy_far)                                                                  \
     X(order_sgd) X(order) X(order3)                                                      \
     X(lags) X(lags_carried) X(aicher) X(aicher_variable) X(echo)                         \
+    X(reber) X(reber_class)                                                              \
     X(text) X(text_sizes)                                                                \
     X(karpathy_1) X(karpathy_2) X(karpathy_3)                                            \
     X(waves) X(waves_one) X(waves_vector) X(waves_ten) X(waves_tuned)
