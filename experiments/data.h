@@ -51,6 +51,8 @@ bool series_data(const char *path, const DataOptions *options, const Settings *s
                  const WeftNet *net, Data *data, WeftError *err);
 bool drawn_data(const Experiment *experiment, const DataOptions *options,
                 const Settings *settings, Data *data, WeftError *err);
+/* Whether its task can be asked for this length. */
+bool drawn_length_good(const Experiment *experiment, int length, WeftError *err);
 /* The part of what drawn_data opened. */
 const Drawn *drawn_part(const Data *data, Part part);
 

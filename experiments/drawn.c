@@ -117,9 +117,21 @@ const Drawn *drawn_part(const Data *data, Part part)
     return &((const Own *)data->own)->part[part];
 }
 
+bool drawn_length_good(const Experiment *experiment, int length, WeftError *err)
+{
+    const int least = experiment->task.shortest, most = experiment->task.longest;
+    if (least && length < least)
+        return fail(err, "%s: length %d: expected at least %d", experiment->name,
+                    length, least);
+    return !most || length <= most ||
+           fail(err, "%s: length %d: expected at most %d", experiment->name, length,
+                most);
+}
+
 bool drawn_data(const Experiment *experiment, const DataOptions *options,
                 const Settings *settings, Data *data, WeftError *err)
 {
+    if (!drawn_length_good(experiment, options->length, err)) return false;
     Own *own = calloc(1, sizeof *own);
     if (!own) return fail(err, "out of memory");
     const Task *task = &experiment->task;

@@ -27,6 +27,7 @@
     X(order_sgd) X(order) X(order3)                                                      \
     X(lags) X(lags_carried) X(aicher) X(aicher_variable) X(echo)                         \
     X(reber) X(reber_class)                                                              \
+    X(parity) X(anbn) X(anbncn) X(recall)                                                \
     X(text) X(text_sizes)                                                                \
     X(karpathy_1) X(karpathy_2) X(karpathy_3)                                            \
     X(waves) X(waves_one) X(waves_vector) X(waves_ten) X(waves_tuned)
@@ -52,7 +53,8 @@ typedef struct Task {
     int inputs, outputs;
     WeftLoss loss;
     bool vector;
-    bool carried; /* batches go on where the one before ended */
+    bool carried;          /* batches go on where the one before ended */
+    int shortest, longest; /* lengths that it can be asked for; 0: any */
     /* Steps of a sequence; NULL: the length. */
     int (*steps)(int length, Part part);
     void (*draw)(const Draw *draw, WeftBatch *batch, int row);

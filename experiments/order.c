@@ -8,6 +8,7 @@
 #include "experiment.h"
 
 enum { DISTRACTORS = 4, SYMBOLS = 2 + DISTRACTORS, MARKS_MAX = 3 };
+enum { SHORTEST = 10 }; /* sequence that has tenths */
 
 /* Tenths of the sequence at which each mark's range begins. */
 static const int two[] = {1, 5}, three[] = {1, 3, 6};
@@ -46,12 +47,11 @@ static void draw_fixed(const Draw *draw, WeftBatch *batch, int row)
 static void draw_mixed(const Draw *draw, WeftBatch *batch, int row, int marks)
 {
     enum { STEPS = 0x6f726474 }; /* a stream */
-    const int most = batch->steps * 3 / 4;
-    const int steps =
-        draw->part != TRAINING
-            ? batch->steps
-            : batch->steps - (int)weft_random_below(draw->seed, STEPS, draw->index,
-                                                    (uint32_t)most + 1);
+    const int least = batch->steps / 4 > SHORTEST ? batch->steps / 4 : SHORTEST;
+    int steps = batch->steps;
+    if (draw->part == TRAINING)
+        steps -= (int)weft_random_below(draw->seed, STEPS, draw->index,
+                                        (uint32_t)(batch->steps - least) + 1);
     batch->length[row] = steps;
     draw_marks(draw, batch, row, marks, steps);
 }
@@ -125,6 +125,7 @@ static const Claim order3_values[] = {
              .outputs = 1 << (marks),                                                  \
              .loss = WEFT_SOFTMAX,                                                     \
              .vector = true,                                                           \
+             .shortest = SHORTEST,                                                     \
              .draw = function},                                                        \
     .test = 2000, .right = 0.99, .unit = "nats",                                       \
     .length_name = "sequence length L (steps)", .dependency = true, .oracles = known

@@ -19,6 +19,7 @@ static const int way[LAST][2][2] = {
 };
 
 #define STRING_MAX 256
+#define SHORTEST   20 /* of the longest: hardly any try is in vain */
 
 /* A string, and the set of symbols that may follow each but the last, one bit each. */
 typedef struct String {
@@ -171,6 +172,8 @@ const Experiment experiment_reber = {
              .inputs = SYMBOLS,
              .outputs = SYMBOLS,
              .loss = WEFT_SIGMOID,
+             .shortest = SHORTEST,
+             .longest = STRING_MAX,
              .draw = draw_next},
     .full = "--seed 0..9 --rates 1e-2,5e-3,1e-3 --steps 3000",
     .longer = "--seed 0..19 --rates 1e-2,5e-3,1e-3 --steps 20000",
@@ -236,6 +239,8 @@ const Experiment experiment_reber_class = {
              .outputs = 1,
              .loss = WEFT_SIGMOID,
              .vector = true,
+             .shortest = SHORTEST,
+             .longest = STRING_MAX,
              .draw = draw_class},
     .full = "--seed 0..4 --steps 12000",
     .longer = "--seed 0..9 --steps 40000",

@@ -108,6 +108,9 @@ static bool trial_good(const Trial *trial, WeftError *err)
 {
     const Numbers *lengths = &trial->grid.lengths;
     Settings settings = trial->settings;
+    for (int l = 0; l < lengths->count; l++)
+        if (!drawn_length_good(trial->experiment, (int)lengths->item[l], err))
+            return false;
     if (!trial->experiment->text) return settings_good(&settings, false, err);
     for (int l = 0; l < lengths->count; l++) {
         experiment_length(trial->experiment, (int)lengths->item[l], &settings);

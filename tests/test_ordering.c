@@ -84,7 +84,7 @@ Test(ordering, training_sequences_have_a_quarter_of_the_steps_or_more)
         most = s->length > most ? s->length : most;
         free(s);
     }
-    cr_expect_eq(least, L - L * 3 / 4);
+    cr_expect_eq(least, L / 4);
     cr_expect_eq(most, L);
 }
 
