@@ -28,6 +28,7 @@
     X(lags) X(lags_carried) X(aicher) X(aicher_variable) X(echo)                         \
     X(reber) X(reber_class)                                                              \
     X(parity) X(anbn) X(anbncn) X(recall)                                                \
+    X(images_rows) X(images_pixels) X(images_permuted)                                   \
     X(text) X(text_sizes)                                                                \
     X(karpathy_1) X(karpathy_2) X(karpathy_3)                                            \
     X(waves) X(waves_one) X(waves_vector) X(waves_ten) X(waves_tuned)

@@ -205,7 +205,7 @@ static const Claim values[] = {
     {0},
 };
 static const Claim one_claims[] = {
-    {.name = "rnn-naive", .text = "one unit is better than the last value", .cell = "rnn", .length = 50, .over = EVERY_SEED, .against = "last value", .ratio = true, .low = 0, .high = 0.75, .published = "0.54 (0.01088 of 0.02021)", .source = GERON},
+    {.name = "rnn-naive", .text = "one unit is better than the last value", .cell = "rnn", .length = 50, .over = MEDIAN_SEED, .against = "last value", .ratio = true, .low = 0, .high = 0.75, .published = "0.54 (0.01088 of 0.02021)", .source = GERON},
     {0},
 };
 static const Claim one_values[] = {
