@@ -110,7 +110,7 @@ const Experiment experiment_copy = {
     .claim = "it is the initialisation that matters: at a gap of 100 an lstm whose "
              "biases begin as time constants is below the loss of no memory, one whose "
              "forget bias begins at 1 hardly, rnn not at all",
-    .grid = {"rnn,lstm,gru," CHRONO, NUMBERS(10, 100), NUMBERS(0, 1)},
+    .grid = {"rnn,lstm,gru," CHRONO, NUMBERS(10, 100), NUMBERS(0, 1), NULL},
     .train =
         {
             SETTINGS_COMMON,
@@ -147,7 +147,7 @@ const Experiment experiment_copy_far = {
     .claim =
         "no recurrent net is below the loss of no memory; the published losses are "
         "that number",
-    .grid = {"rnn,lstm,gru", NUMBERS(1000), NUMBERS(0)},
+    .grid = {"rnn,lstm,gru", NUMBERS(1000), NUMBERS(0), NULL},
     .train =
         {
             SETTINGS_COMMON,

@@ -141,7 +141,7 @@ const Experiment experiment_order_sgd = {
     .name = "order_sgd",
     .question = "How far apart may two symbols be for plain gradient descent?",
     .claim = "rnn learns the order over 10 steps, and never over 50",
-    .grid = {"rnn", NUMBERS(10, 20, 50), NUMBERS(0, 1, 2)},
+    .grid = {"rnn", NUMBERS(10, 20, 50), NUMBERS(0, 1, 2), NULL},
     .train = {SETTINGS_COMMON, .hidden = 50, .batch = 20, .chunk = 0, /* never cut */
               .chunks_per_update = 1, .optimizer = WEFT_SGD, .rate = 1e-2,
               .steps = 20000, .every = 2500},

@@ -96,7 +96,7 @@ const Experiment experiment_lags = {
     .claim =
         "every cell comes to the loss of what its window holds; a longer one is only "
         "better by that",
-    .grid = {"rnn,lstm,gru", NUMBERS(4, 8, 10, 16), NUMBERS(0, 1)},
+    .grid = {"rnn,lstm,gru", NUMBERS(4, 8, 10, 16), NUMBERS(0, 1), NULL},
     .train =
         {
             SETTINGS_COMMON,
@@ -126,7 +126,7 @@ const Experiment experiment_lags_carried = {
     .claim =
         "a window that is shorter than a lag gives no credit for it, though the state "
         "could hold it; a longer one does",
-    .grid = {"rnn,lstm,gru", NUMBERS(4, 20), NUMBERS(0, 1)},
+    .grid = {"rnn,lstm,gru", NUMBERS(4, 20), NUMBERS(0, 1), NULL},
     .train =
         {
             SETTINGS_COMMON,
@@ -291,7 +291,7 @@ const Experiment experiment_aicher = {
     .question = "Is a window that holds the lag enough?",
     .claim = "a window shorter than the lag of 10 fails, and one that holds it is as "
              "good as any",
-    .grid = {"lstm:forget=0", NUMBERS(5, 10, 15, 20, 30), NUMBERS(0)},
+    .grid = {"lstm:forget=0", NUMBERS(5, 10, 15, 20, 30), NUMBERS(0), NULL},
     .train = AICHER_TRAIN,
     .settle = aicher_settle,
     .task = AICHER_TASK(draw_fixed),
@@ -310,7 +310,7 @@ const Experiment experiment_aicher_variable = {
     .name = "aicher_variable",
     .question = "Is a window that holds the lag enough?",
     .claim = "with lags of 5 to 10, windows gain up to 10 steps",
-    .grid = {"lstm:forget=0", NUMBERS(5, 10, 15, 20, 30), NUMBERS(0)},
+    .grid = {"lstm:forget=0", NUMBERS(5, 10, 15, 20, 30), NUMBERS(0), NULL},
     .train = AICHER_TRAIN,
     .settle = aicher_settle,
     .task = AICHER_TASK(draw_variable),
@@ -363,7 +363,7 @@ const Experiment experiment_echo = {
     .question = "Does a window teach a lag that it does not hold?",
     .claim = "windows of up to 10 steps leave an echo of lag 10 at chance; longer ones "
              "teach it to every cell",
-    .grid = {"rnn,lstm,gru", NUMBERS(5, 10, 15, 20), NUMBERS(0, 1)},
+    .grid = {"rnn,lstm,gru", NUMBERS(5, 10, 15, 20), NUMBERS(0, 1), NULL},
     .train =
         {
             SETTINGS_COMMON,
