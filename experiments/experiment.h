@@ -26,7 +26,7 @@
     X(copy) X(copy_far)                                                                  \
     X(order_sgd) X(order) X(order3)                                                      \
     X(lags) X(lags_carried) X(aicher) X(aicher_variable) X(echo)                         \
-    X(reber) X(reber_class)                                                              \
+    X(reber) X(reber_elman) X(reber_class)                                               \
     X(parity) X(anbn) X(anbncn) X(recall)                                                \
     X(images_rows) X(images_pixels) X(images_permuted)                                   \
     X(text) X(text_sizes)                                                                \

@@ -152,41 +152,60 @@ static const Claim claims[] = {
 };
 static const Claim values[] = {
     {.name = "lstm", .text = "lstm: share of runs that succeed", .cell = "lstm", .length = 30, .of = SOLVED, .over = MEAN_SEED, .low = 0.97, .high = 1, .published = "97 to 100 %", .source = HS97},
-    {.name = "rnn", .text = "simple net: share of runs that succeed", .cell = "rnn", .length = 30, .of = SOLVED, .over = MEAN_SEED, .low = 0, .high = 0, .published = "0 % (Elman)", .source = HS97},
+    {0},
+};
+static const Claim elman_claims[] = {
+    {.name = "rnn", .text = "rnn tells it in 50 to 80 % of the strings (median)", .cell = "rnn", .length = 30, .of = SCORE, .over = MEDIAN_SEED, .low = 0.45, .high = 0.8, .published = "0 % of the runs (Elman nets)", .source = HS97},
+    {0},
+};
+static const Claim elman_values[] = {
+    {.name = "rnn", .text = "Elman net: share of runs that succeed", .cell = "rnn", .length = 30, .of = SOLVED, .over = MEAN_SEED, .low = 0, .high = 0, .published = "0 %", .source = HS97},
     {0},
 };
 // clang-format on
 
+#define NEXT_COMMON                                                                    \
+    .chapter = CHAPTER_REBER, .test = 1024, .glance = 100, .score = outer_score,       \
+    .score_name = "last but one symbol right", .right = 0.995,                         \
+    .unit = "nats a symbol", .length_name = "longest string (symbols)",                \
+    .oracles = oracles
+#define NEXT_TRAIN                                                                     \
+    SETTINGS_COMMON, .parameters = 3500, .batch = 32, .chunks_per_update = 1,          \
+                     .rate = 5e-3, .steps = 3000, .every = 100
+#define NEXT_TASK                                                                      \
+    .input = WEFT_SYMBOLS, .inputs = SYMBOLS, .outputs = SYMBOLS,                      \
+    .loss = WEFT_SIGMOID, .shortest = SHORTEST, .longest = STRING_MAX,                 \
+    .draw = draw_next
+
 const Experiment experiment_reber = {
-    .chapter = CHAPTER_REBER,
+    NEXT_COMMON,
     .name = "reber",
     .question = "Does the cell carry a symbol over a string of a grammar?",
     .claim =
         "short memory is enough for all symbols but the last but one, which repeats "
         "the second: gated cells tell it, rnn does not",
     .grid = {"rnn,lstm,gru,slstm", NUMBERS(30), NUMBERS(0, 1, 2), NULL},
-    .train = {SETTINGS_COMMON, .parameters = 3500, .batch = 32,
-              .chunk = 0, /* never cut */
-              .chunks_per_update = 1, .rate = 5e-3, .steps = 1500, .every = 100},
-    .task = {.input = WEFT_SYMBOLS,
-             .inputs = SYMBOLS,
-             .outputs = SYMBOLS,
-             .loss = WEFT_SIGMOID,
-             .shortest = SHORTEST,
-             .longest = STRING_MAX,
-             .draw = draw_next},
-    .full = "--seed 0..9 --rates 1e-2,5e-3,1e-3 --steps 3000",
+    .train = {NEXT_TRAIN, .chunk = 0 /* never cut */},
+    .task = {NEXT_TASK},
+    .full = "--seed 0..9 --rates 1e-2,5e-3",
     .longer = "--seed 0..19 --rates 1e-2,5e-3,1e-3 --steps 20000",
-    .test = 1024,
-    .glance = 100,
-    .score = outer_score,
-    .score_name = "last but one symbol right",
-    .right = 0.995,
-    .unit = "nats a symbol",
-    .length_name = "longest string (symbols)",
-    .oracles = oracles,
     .claims = claims,
     .values = values,
+};
+
+/* The published simple nets are Elman's: no error goes back over a step. */
+const Experiment experiment_reber_elman = {
+    NEXT_COMMON,
+    .name = "reber_elman",
+    .question = "Does it when trained as Elman did, the gradient cut at every step?",
+    .claim = "rnn does not: what it would have to keep changes no loss of that step",
+    .grid = {"rnn", NUMBERS(30), NUMBERS(0, 1, 2), NULL},
+    .train = {NEXT_TRAIN, .chunk = 1, .steps = 30000 /* 1000 batches */, .every = 3000},
+    .task = {NEXT_TASK},
+    .full = "--seed 0..4 --steps 200000",
+    .longer = "--seed 0..9 --rates 1e-2,5e-3,1e-3 --steps 200000",
+    .claims = elman_claims,
+    .values = elman_values,
 };
 
 /* ---- is it one of the grammar? ---- */

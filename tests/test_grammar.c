@@ -162,3 +162,19 @@ Test(grammar, score_is_the_share_of_last_but_one_symbols_told)
     cr_expect_eq(score.accuracy, 0);
     known_close(&net);
 }
+
+/* The two differ in where the gradient is cut alone. */
+Test(grammar, elman_s_procedure_cuts_the_gradient_at_every_step)
+{
+    const Experiment *whole = &experiment_reber, *elman = &experiment_reber_elman;
+    cr_expect_eq(whole->train.chunk, 0);
+    cr_expect_eq(elman->train.chunk, 1);
+    cr_expect_eq(elman->train.parameters, whole->train.parameters);
+    cr_expect_eq(elman->train.rate, whole->train.rate);
+    cr_expect_eq(elman->right, whole->right);
+    const Draw draw = {.seed = 7, .index = 3, .length = LONGEST};
+    Sequence *a = sequence_draw(whole, &draw), *b = sequence_draw(elman, &draw);
+    cr_expect(!memcmp(a, b, sizeof *a));
+    free(a);
+    free(b);
+}
