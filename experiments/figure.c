@@ -79,7 +79,7 @@ static void dash_all(Plot *plot, const Scene *scene, const Across *across, What 
     for (int i = 0; i < scene->result->rows.count; i++) {
         const Row *row = &scene->result->rows.row[i];
         const double value = row_number(experiment, row, what);
-        if (!strcmp(row->state, STATE_BASELINE) && isfinite(value))
+        if (row_is_baseline(row) && isfinite(value))
             dash_constant(plot, across, value, index++, row->cell);
     }
     dash_success(plot, scene, across, what, index);
@@ -290,7 +290,7 @@ static void cap(Plot *plot, const Scene *scene, uint64_t length)
         top = larger(top, 2 * oracle_loss(o, (int)length));
     for (int i = 0; i < scene->result->rows.count; i++) {
         const Row *row = &scene->result->rows.row[i];
-        if (!strcmp(row->state, STATE_BASELINE)) top = larger(top, 2 * row->loss);
+        if (row_is_baseline(row)) top = larger(top, 2 * row->loss);
     }
     if (plot->y.low < top && plot->y.high > top) plot->y.high = top;
 }

@@ -348,8 +348,8 @@ static const Claim recall_values[] = {
     {.name = "matrix-4", .text = "mlstm, 4 pairs", .cell = "mlstm", RECALLS(4), .published = MATRIX24, .source = MQAR24},
     {.name = "matrix-8", .text = "mlstm, 8 pairs", .cell = "mlstm", RECALLS(8), .published = MATRIX24, .source = MQAR24},
     {.name = "matrix-16", .text = "mlstm, 16 pairs", .cell = "mlstm", RECALLS(16), .published = MATRIX24, .source = MQAR24},
-    {.name = "mixing-8", .text = "slstm over lstm, 8 pairs", .cell = "slstm", PAIRS(8), .over = MEDIAN_SEED, .against = "lstm", .low = 0, .high = 1, .published = MIXED24, .source = MQAR24},
-    {.name = "mixing-16", .text = "slstm over lstm, 16 pairs", .cell = "slstm", PAIRS(16), .over = MEDIAN_SEED, .against = "lstm", .low = 0, .high = 1, .published = MIXED24, .source = MQAR24},
+    {.name = "mixing-8", .text = "slstm over lstm, 8 pairs", .cell = "slstm", PAIRS(8), .over = MEDIAN_SEED, .against = "lstm", .low = 0.001, .high = 1, .published = MIXED24, .source = MQAR24},
+    {.name = "mixing-16", .text = "slstm over lstm, 16 pairs", .cell = "slstm", PAIRS(16), .over = MEDIAN_SEED, .against = "lstm", .low = 0.001, .high = 1, .published = MIXED24, .source = MQAR24},
     {0},
 };
 // clang-format on

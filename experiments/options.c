@@ -247,9 +247,17 @@ static bool reals_read(const Option *option, const char *text, void *field,
                        WeftError *err)
 {
     char item[64];
-    double value;
-    for (const char *rest = text; list_next(&rest, item, sizeof item);)
-        if (!number_read(option, item, &value, err)) return false;
+    double value[NUMBERS_MAX];
+    int count = 0;
+    for (const char *rest = text; list_next(&rest, item, sizeof item); count++) {
+        if (count == NUMBERS_MAX)
+            return fail(err, "--%s: more than %d", option->name, NUMBERS_MAX);
+        if (!number_read(option, item, &value[count], err)) return false;
+        for (int i = 0; i < count; i++)
+            if (value[i] == value[count])
+                return fail(err, "--%s %s: %s is there twice", option->name, text,
+                            item);
+    }
     *(const char **)field = text;
     return true;
 }

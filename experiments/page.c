@@ -272,15 +272,19 @@ static bool is_first_of_rate(const Rows *rows, int i)
     const Row *row = &rows->row[i];
     for (int j = 0; j < i; j++)
         if (row_is_last(&rows->row[j]) && rows->row[j].rate == row->rate &&
-            rows->row[j].length == row->length && !strcmp(rows->row[j].cell, row->cell))
+            row_is_alike(&rows->row[j], row))
             return false;
     return row_is_last(row);
 }
 
-/* Whether a cell at a length was trained with more rates than one. */
-static bool has_rates(const Rows *rows)
+/* Those that do not count are of a rate that does not, or of another group. */
+static int others(const Rows *rows, bool of_group)
 {
-    return rows->count < rows->all;
+    int count = 0;
+    for (int i = rows->count; i < rows->all; i++)
+        count += row_is_last(&rows->row[i]) &&
+                 !strcmp(rows->row[i].group, rows->row[0].group) == of_group;
+    return count;
 }
 
 static void rate_row(FILE *html, const Rows *rows, const Row *row, double *room)
@@ -300,15 +304,14 @@ static void rate_row(FILE *html, const Rows *rows, const Row *row, double *room)
 static void rates_of_cell_put(FILE *html, const Rows *rows, int i, double *room)
 {
     for (int j = i; j < rows->all; j++)
-        if (rows->row[j].length == rows->row[i].length &&
-            !strcmp(rows->row[j].cell, rows->row[i].cell) && is_first_of_rate(rows, j))
+        if (row_is_alike(&rows->row[j], &rows->row[i]) && is_first_of_rate(rows, j))
             rate_row(html, rows, &rows->row[j], room);
 }
 
 static bool rates_put(FILE *html, const Result *result, WeftError *err)
 {
     const Rows *rows = &result->rows;
-    if (!has_rates(rows)) return true;
+    if (!others(rows, true)) return true;
     double *room = calloc((size_t)rows->all + 1, sizeof *room);
     if (!room) return fail(err, "out of memory");
     fprintf(html, "<details><summary>Learning rates tried: %s</summary>\n",
@@ -368,6 +371,10 @@ static void trainings_put(FILE *html, const Result *result)
     size_put(html, "short", settings);
     size_put(html, "full", experiment->full);
     size_put(html, "long", experiment->longer);
+    if (others(&result->rows, false))
+        element(html, "p class=\"note\"",
+                "%d of other settings or data are listed, and do not count.",
+                others(&result->rows, false));
     table_begin(html, "Trainings", columns);
     for (int i = 0; i < result->rows.all; i++)
         if (row_is_last(&result->rows.row[i]))
@@ -380,10 +387,8 @@ static void trainings_put(FILE *html, const Result *result)
 
 static bool has_size(const Rows *rows, const char *size)
 {
-    char word[32];
-    snprintf(word, sizeof word, " --size %s ", size);
-    for (int i = 0; i < rows->all; i++)
-        if (strstr(rows->row[i].command, word)) return true;
+    for (int i = 0; i < rows->count; i++)
+        if (!strcmp(rows->row[i].size, size)) return true;
     return false;
 }
 

@@ -28,20 +28,51 @@ static bool add_layers(const char *layers, char *text, size_t size, WeftError *e
     return true;
 }
 
-/* All that decides the rows of a point, and of a text's baselines. */
+/* What the declaration, but for the settings, and the file have to do with rows. */
+static void add_declaration(const Trial *trial, char *text, size_t size)
+{
+    const Experiment *e = trial->experiment;
+    append(text, size,
+           "test=%d\nglance=%d\nsolved=%.9g\nright=%.9g\nfile=%016" PRIx64 "\n",
+           e->test, e->glance, e->solved, e->right, trial->file_bits);
+}
+
+static void digest_text(const char *text, char digest[17])
+{
+    snprintf(digest, 17, "%016" PRIx64, fnv(FNV_START, text, strlen(text)));
+}
+
+void point_group(const Trial *trial, int length, char group[17])
+{
+    char text[SETTINGS_TEXT];
+    Settings shared = trial->settings;
+    shared.cell = "";
+    shared.seed = 0;
+    shared.rate = 0;
+    settings_write(&shared, text);
+    add_declaration(trial, text, sizeof text);
+    if (trial->experiment->measure) append(text, sizeof text, "length=%d\n", length);
+    digest_text(text, group);
+}
+
+const char *trial_size(const Trial *trial)
+{
+    return *trial->own || trial->own_rates ? SIZE_OWN : size_names[trial->size];
+}
+
+/* All that decides the rows of a point. */
 static bool point_digest(Point *point, WeftError *err)
 {
     char text[SETTINGS_TEXT], base[CELL_NAME_SIZE];
     uint64_t cell_bits = 0;
     settings_write(&point->settings, text);
-    append(text, sizeof text, "length=%d\nfile=%016" PRIx64 "\n", point->length,
-           point->trial->file_bits);
+    append(text, sizeof text, "length=%d\n", point->length);
+    add_declaration(point->trial, text, sizeof text);
     if (cell_name_base(point->cell, base) && !file_digest(base, &cell_bits, err))
         return false;
     append(text, sizeof text, "equations=%016" PRIx64 "\n", cell_bits);
     if (!add_layers(point->settings.layers, text, sizeof text, err)) return false;
-    snprintf(point->digest, sizeof point->digest, "%016" PRIx64,
-             fnv(FNV_START, text, strlen(text)));
+    digest_text(text, point->digest);
     return true;
 }
 
@@ -57,9 +88,7 @@ static void point_command(Point *point)
     append(text, size, " --cell '%s' --length %d --seed %" PRIu64, point->cell,
            point->length, point->settings.seed);
     if (trial->grid.rates) append(text, size, " --rates %.9g", point->settings.rate);
-    Settings from = trial->declared;
-    if (trial->settings.hidden_told) from.parameters = trial->settings.parameters;
-    options_difference(settings_options, &from, &trial->settings, text, size);
+    append(text, size, "%s", trial->own);
     if (trial->file) append(text, size, " --file '%s'", trial->file);
 }
 
@@ -94,18 +123,17 @@ bool point_open(Point *point, const Trial *trial, const Settings *settings, int 
     point->settings.cell = point->cell;
     point->settings.seed = seed;
     point_command(point);
+    point_group(trial, length, point->group);
     return point_digest(point, err) && point_try(point, team, err);
 }
 
 bool point_owns(const Point *point, const Row *row)
 {
-    return !strcmp(row->experiment, point->trial->experiment->name) &&
-           !strcmp(row->cell, point->cell) &&
-           (row->length == (uint64_t)point->length ||
-            !strcmp(row->state, STATE_MEASURED)) &&
+    return !strcmp(row->group, point->group) && !strcmp(row->cell, point->cell) &&
+           row->length == (uint64_t)point->length &&
            row->seed == point->settings.seed &&
            fabs(row->rate - point->settings.rate) <= 1e-8 * row->rate &&
-           strcmp(row->state, STATE_BASELINE);
+           !row_is_baseline(row);
 }
 
 /* ---- training ---- */
@@ -147,12 +175,14 @@ static Row row_of(const Running *running, const char *state, char digest[17])
                  .state = state,
                  .rate = point->settings.rate,
                  .validation = NAN,
+                 .size = trial_size(point->trial),
+                 .group = point->group,
                  .settings = point->digest,
                  .command = point->command};
 }
 
-/* A glance at the validation gives a point on the curve; success and the end need all of
- * the test. */
+/* A glance at the validation gives a point on the curve. Success is one of all of it; then,
+ * or at the end, the test is scored, once. */
 static bool point_score(Running *running, Row *row, WeftError *err)
 {
     const Experiment *experiment = running->point->trial->experiment;
@@ -161,12 +191,14 @@ static bool point_score(Running *running, Row *row, WeftError *err)
     WeftScore held, test;
     if (!data->evaluate(data, running->net, VALIDATION, experiment->glance, &held, err))
         return false;
+    if (experiment->glance < 100 && experiment_solves(experiment, &held) &&
+        !data->evaluate(data, running->net, VALIDATION, 100, &held, err))
+        return false;
+    const bool solved = experiment_solves(experiment, &held);
     row->loss = row->validation = held.loss;
     row->score = held.accuracy;
-    if (!spent && !experiment_solves(experiment, &held)) return true;
-    if (!data->evaluate(data, running->net, TEST, 100, &test, err)) return false;
-    const bool solved = experiment_solves(experiment, &test);
     if (!spent && !solved) return true;
+    if (!data->evaluate(data, running->net, TEST, 100, &test, err)) return false;
     row->state = solved ? STATE_SOLVED : STATE_SPENT;
     row->loss = test.loss;
     row->score = test.accuracy;
@@ -206,7 +238,7 @@ static bool point_measure(Running *running, WeftError *err)
         return false;
     Row row = row_of(running, STATE_MEASURED, digest);
     for (int i = 0; i < measured.count; i++) {
-        row.length = measured.at[i];
+        row.at = measured.at[i];
         row.loss = measured.value[i];
         if (!running->watch->row(running->watch->context, running->point, &row, err))
             return false;
@@ -229,7 +261,7 @@ static bool point_train(Running *running, WeftError *err)
         row.score = got.score;
         row.validation = got.validation;
         const bool last = strcmp(row.state, STATE_RUNNING) != 0;
-        if (last && !point_measure(running, err)) return false;
+        if (last && running->finite && !point_measure(running, err)) return false;
         if (!watch->row(watch->context, running->point, &row, err)) return false;
         if (!last) continue;
         watch->over(watch->context, running->point, &row);

@@ -61,8 +61,9 @@ static bool result_read(const Report *report, int e, Result *result, int *count,
     *result = (Result){.experiment = experiments[e]};
     if (!rows_read(path, &result->rows, err)) return false;
     *count = result->rows.count > 0;
-    if (*count) return rows_choose(&result->rows, err);
+    if (*count && rows_choose(&result->rows, err)) return true;
     rows_close(&result->rows);
+    if (*count) return false;
     return report->ask[e] != NAMED ||
            fail(err, "%s: no rows yet: weft run %s makes them", path, name);
 }

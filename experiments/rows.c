@@ -199,12 +199,18 @@ void rows_close(Rows *rows)
     free(rows->text);
 }
 
-/* ---- the rate that counts ---- */
-
-static bool is_same(const Row *row, const Row *as)
+bool row_succeeds(const Experiment *experiment, const Row *row)
 {
-    return row->length == as->length && !strcmp(row->cell, as->cell) &&
-           strcmp(row->state, STATE_BASELINE) && strcmp(row->state, STATE_MEASURED);
+    const WeftScore test = {.loss = row->loss, .accuracy = row->score};
+    return experiment_solves(experiment, &test);
+}
+
+/* ---- the group and the rate that count ---- */
+
+bool row_is_alike(const Row *a, const Row *b)
+{
+    return a->length == b->length && !strcmp(a->cell, b->cell) &&
+           !strcmp(a->group, b->group) && !row_is_baseline(a) && !row_is_baseline(b);
 }
 
 Standing rows_standing(const Rows *rows, const Row *as, double rate, double *loss)
@@ -212,7 +218,7 @@ Standing rows_standing(const Rows *rows, const Row *as, double rate, double *los
     Standing s = {.rate = rate};
     for (int i = 0; i < rows->all; i++) {
         const Row *row = &rows->row[i];
-        if (!row_is_last(row) || !is_same(row, as) || row->rate != rate) continue;
+        if (!row_is_last(row) || !row_is_alike(row, as) || row->rate != rate) continue;
         s.solved += !strcmp(row->state, STATE_SOLVED);
         loss[s.runs++] = row->validation;
     }
@@ -223,7 +229,10 @@ Standing rows_standing(const Rows *rows, const Row *as, double rate, double *los
 static bool is_better(const Standing *a, const Standing *b)
 {
     if (!a->runs || !b->runs) return a->runs > 0;
-    if (a->solved != b->solved) return a->solved > b->solved;
+    const int64_t left = (int64_t)a->solved * b->runs,
+                  right = (int64_t)b->solved * a->runs;
+    if (left != right) return left > right;
+    if (a->runs != b->runs) return a->runs > b->runs;
     return a->middle < b->middle || (isnan(b->middle) && !isnan(a->middle));
 }
 
@@ -233,21 +242,44 @@ static double best_rate(const Rows *rows, const Row *as, double *loss)
     Standing best = {.rate = NAN};
     for (int i = 0; i < rows->all; i++) {
         const Row *row = &rows->row[i];
-        if (!is_same(row, as) || row->rate == best.rate) continue;
+        if (!row_is_alike(row, as) || row->rate == best.rate) continue;
         const Standing other = rows_standing(rows, as, row->rate, loss);
         if (isnan(best.rate) || is_better(&other, &best)) best = other;
     }
     return best.rate;
 }
 
+static int trainings(const Rows *rows, const char *group)
+{
+    int count = 0;
+    for (int i = 0; i < rows->all; i++)
+        count += row_is_last(&rows->row[i]) && !strcmp(rows->row[i].group, group);
+    return count;
+}
+
+/* NULL when there are no rows. */
+static const char *best_group(const Rows *rows)
+{
+    const char *best = NULL;
+    int most = 0;
+    for (int i = rows->all; i-- > 0;) {
+        const char *const group = rows->row[i].group;
+        if (best && !strcmp(best, group)) continue;
+        const int count = trainings(rows, group);
+        if (best && count <= most) continue;
+        best = group;
+        most = count;
+    }
+    return best;
+}
+
 /* Whether the row's rate counts: asked of a row before it, or found. */
 static bool counts(const Rows *rows, int i, const bool *before, double *loss)
 {
     const Row *row = &rows->row[i];
-    if (!strcmp(row->state, STATE_BASELINE) || !strcmp(row->state, STATE_MEASURED))
-        return true;
+    if (row_is_baseline(row)) return true;
     for (int j = 0; j < i; j++)
-        if (is_same(&rows->row[j], row) && rows->row[j].rate == row->rate)
+        if (row_is_alike(&rows->row[j], row) && rows->row[j].rate == row->rate)
             return before[j];
     return best_rate(rows, row, loss) == row->rate;
 }
@@ -264,8 +296,10 @@ bool rows_choose(Rows *rows, WeftError *err)
         free(order);
         return fail(err, "out of memory");
     }
+    const char *const group = best_group(rows);
     int at = 0;
-    for (int i = 0; i < rows->all; i++) good[i] = counts(rows, i, good, loss);
+    for (int i = 0; i < rows->all; i++)
+        good[i] = !strcmp(rows->row[i].group, group) && counts(rows, i, good, loss);
     for (int i = 0; i < rows->all; i++)
         if (good[i]) order[at++] = rows->row[i];
     rows->count = at;

@@ -9,8 +9,8 @@
     X(experiment, TEXT)  X(cell, TEXT)     X(length, COUNT)  X(seed, COUNT)              \
     X(step, COUNT)       X(loss, NUMBER)   X(score, NUMBER)  X(digest, TEXT)             \
     X(seconds, NUMBER)   X(isa, TEXT)      X(threads, COUNT) X(state, TEXT)              \
-    X(rate, NUMBER)      X(validation, NUMBER)               X(settings, TEXT)           \
-    X(command, TEXT)
+    X(rate, NUMBER)      X(validation, NUMBER) X(at, COUNT)  X(size, TEXT)               \
+    X(group, TEXT)       X(settings, TEXT)  X(command, TEXT)
 // clang-format on
 
 #define ROW_TEXT         const char *
@@ -24,21 +24,38 @@ typedef struct Row {
 
 /* State of a row: of a curve, the last of a grid point (three ways), what an experiment
  * measured of it then, or no training. loss and score are of the test where the training
- * is over, and of the validation before; `validation` is its loss always. */
+ * is over, and of the validation before; `validation` is its loss always. `size` is that
+ * of the declaration, or SIZE_OWN; rows of one `group` differ in cell, length, seed and
+ * rate only, and are judged together. */
 #define STATE_RUNNING  "running"
-#define STATE_SOLVED   "solved"
+#define STATE_SOLVED   "solved"   /* the validation */
 #define STATE_SPENT    "spent"    /* the budget */
 #define STATE_DIVERGED "diverged" /* a loss that was not finite */
-#define STATE_MEASURED "measured" /* loss is the value, length where */
+#define STATE_MEASURED "measured" /* loss is the value, `at` where */
 #define STATE_BASELINE "baseline"
+
+#define SIZE_OWN "own"
 
 static inline bool row_is_last(const Row *row)
 {
     return row->state[0] == 's' || row->state[0] == 'd';
 }
 
+static inline bool row_is_measured(const Row *row)
+{
+    return row->state[0] == 'm';
+}
+
+static inline bool row_is_baseline(const Row *row)
+{
+    return row->state[0] == 'b';
+}
+
+/* Whether a last row's test meets the experiment's criterion of success. */
+bool row_succeeds(const Experiment *experiment, const Row *row);
+
 typedef struct Rows {
-    int count; /* after rows_choose: those of the rate that counts, which come first */
+    int count; /* after rows_choose: those that count, which come first */
     int all;
     Row *row;
     char *text; /* which the rows' strings point into */
@@ -56,9 +73,14 @@ bool rows_rewrite(const char *path, const Rows *rows,
                   bool (*keep)(const void *context, const Row *row),
                   const void *context, WeftError *err);
 
-/* Of each cell and length the trainings of one rate: that which solves the most seeds,
- * then the one of the lowest median validation loss. */
+/* Those of one group count: that of the most trainings, of equals the one that ended last.
+ * Of them, of each cell and length, those of one rate: that which solves the largest share
+ * of its seeds, then the one of most seeds, then of the lowest median loss, all of the
+ * validation. */
 bool rows_choose(Rows *rows, WeftError *err);
+
+/* Of one cell, length and group, and neither is a baseline. */
+bool row_is_alike(const Row *a, const Row *b);
 
 /* How the trainings of a cell at a length stand with one rate. */
 typedef struct Standing {

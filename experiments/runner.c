@@ -79,6 +79,29 @@ static bool size_read(Trial *trial, WeftError *err)
     return options_read(groups, words, word, &first, &help, err);
 }
 
+/* What the grid's lengths say, no option says too. */
+static bool length_alone(const Trial *trial, const Settings *declared, WeftError *err)
+{
+    const Experiment *experiment = trial->experiment;
+    const Settings *told = &trial->settings;
+    if (experiment->length == LENGTH_CHUNK && told->chunk != declared->chunk)
+        return fail(err, "--chunk %d: the chunks of %s are its --length", told->chunk,
+                    experiment->name);
+    return experiment->length != LENGTH_PARAMETERS ||
+           !(told->hidden_told || told->parameters_told) ||
+           fail(err, "--hidden, --parameters: the parameters of %s are its --length",
+                experiment->name);
+}
+
+/* A width that was told takes the place of the declared parameters. */
+static void own_text(Trial *trial, const Settings *declared)
+{
+    Settings from = *declared;
+    if (trial->settings.hidden_told) from.parameters = trial->settings.parameters;
+    options_difference(settings_options, &from, &trial->settings, trial->own,
+                       sizeof trial->own);
+}
+
 /* An experiment, with the options of the call over its declaration. */
 static bool trial_read(Trial *trial, const Experiment *experiment, Options *options,
                        const Verb *verb, int argc, char **argv, Call *call,
@@ -90,14 +113,20 @@ static bool trial_read(Trial *trial, const Experiment *experiment, Options *opti
                      .size = options->size};
     call->status = FAILED;
     if (!size_read(trial, err)) return false;
-    trial->declared = trial->settings;
+    const Settings declared = trial->settings;
+    const char *const rates = trial->grid.rates;
     const OptionGroup groups[] = {
         {"Options", run_options, options},
         {"The grid (of adding; others have their own)", grid_options, &trial->grid},
-        {"Every point", settings_options, &trial->settings},
+        {"Every point (some experiments scale steps, rate or clip by the length)",
+         settings_options, &trial->settings},
         {0}};
     if (!verb_call(verb, groups, argc, argv, call, err)) return false;
-    if (trial->settings.rate != trial->declared.rate) trial->grid.rates = NULL;
+    call->status = BAD_CALL;
+    if (!length_alone(trial, &declared, err)) return false;
+    own_text(trial, &declared);
+    trial->own_rates = trial->grid.rates != rates;
+    if (trial->settings.rate != declared.rate) trial->grid.rates = NULL;
     trial->out = options->out;
     if (experiment->file)
         trial->file = options->file ? options->file : experiment->file;
@@ -106,17 +135,18 @@ static bool trial_read(Trial *trial, const Experiment *experiment, Options *opti
 
 static bool trial_good(const Trial *trial, WeftError *err)
 {
+    const Experiment *experiment = trial->experiment;
     const Numbers *lengths = &trial->grid.lengths;
-    Settings settings = trial->settings;
-    for (int l = 0; l < lengths->count; l++)
-        if (!drawn_length_good(trial->experiment, (int)lengths->item[l], err))
-            return false;
-    if (!trial->experiment->text) return settings_good(&settings, false, err);
     for (int l = 0; l < lengths->count; l++) {
-        experiment_length(trial->experiment, (int)lengths->item[l], &settings);
-        if (!settings_good(&settings, true, err)) return false;
+        const int length = (int)lengths->item[l];
+        Settings settings = trial->settings;
+        if (!drawn_length_good(experiment, length, err)) return false;
+        experiment_length(experiment, length, &settings);
+        if (!settings_good(&settings, experiment->text, err) ||
+            (experiment->text && !corpus_settings_good(&settings, err)))
+            return false;
     }
-    return corpus_settings_good(&settings, err);
+    return true;
 }
 
 static bool directory_make(const char *path, WeftError *err)
@@ -131,21 +161,40 @@ static bool directory_make(const char *path, WeftError *err)
     return true;
 }
 
+static bool trial_data(const Trial *trial, int length, Data *data, WeftError *err)
+{
+    Settings settings = trial->settings;
+    DataOptions options = {DATA_OPTIONS_COMMON};
+    options.length = length;
+    options.file = trial->file;
+    experiment_length(trial->experiment, length, &settings);
+    return experiment_data(trial->experiment, &options, &settings, data, err);
+}
+
+/* What is opened may refuse a length: told before hours of work. */
+static bool trial_lengths(const Trial *trial, WeftError *err)
+{
+    Data data;
+    const bool opened =
+        trial->experiment->open && trial->experiment->length == LENGTH_STEPS;
+    for (int l = 1; opened && l < trial->grid.lengths.count; l++) {
+        if (!trial_data(trial, (int)trial->grid.lengths.item[l], &data, err))
+            return false;
+        data.close(&data);
+    }
+    return true;
+}
+
 /* Opens the data once for its shape. */
 static bool trial_open(Trial *trial, WeftError *err)
 {
     const Experiment *experiment = trial->experiment;
-    const int length = (int)trial->grid.lengths.item[0];
-    Settings settings = trial->settings;
-    DataOptions options = {DATA_OPTIONS_COMMON};
     WeftError why;
-    options.length = length;
-    options.file = trial->file;
-    experiment_length(experiment, length, &settings);
     snprintf(trial->path, sizeof trial->path, "%s/%s.tsv", trial->out,
              experiment->name);
     if ((trial->file && !file_digest(trial->file, &trial->file_bits, &why)) ||
-        !experiment_data(experiment, &options, &settings, &trial->data, &why))
+        !trial_data(trial, (int)trial->grid.lengths.item[0], &trial->data, &why) ||
+        !trial_lengths(trial, &why))
         return trial->file ? fail(err, "%s (%s; --file names another)", why.text,
                                   experiment->file_from)
                            : fail(err, "%s", why.text);
@@ -176,11 +225,12 @@ static int grid_count(const Grid *grid)
 }
 
 /* The width of one cell's layers, where --parameters is to find it. */
-static bool trial_solve(const Trial *trial, Settings *settings, WeftError *err)
+static bool trial_solve(const Trial *trial, Settings *settings, bool say,
+                        WeftError *err)
 {
     size_t count;
     if (!settings_solve(settings, &trial->data.shape, &count, err)) return false;
-    if (settings->parameters)
+    if (say && settings->parameters)
         progress_line("%s %s: hidden %d, %zu parameters", trial->experiment->name,
                       settings->cell, settings->hidden, count);
     return true;
@@ -198,17 +248,21 @@ static bool points_of_rate(Campaign *campaign, const Trial *trial,
     return true;
 }
 
-static bool points_of_length(Campaign *campaign, const Trial *trial, Settings *settings,
+static bool points_of_length(Campaign *campaign, const Trial *trial, const char *cell,
                              int length, WeftTeam *team, WeftError *err)
 {
     char rate[64];
+    const bool one = !trial->grid.rates;
     const char *rates = trial->grid.rates;
-    experiment_length(trial->experiment, length, settings);
-    if (!trial_solve(trial, settings, err)) return false;
-    if (!rates) return points_of_rate(campaign, trial, settings, length, team, err);
-    while (list_next(&rates, rate, sizeof rate)) {
-        settings->rate = strtod(rate, NULL);
-        if (!points_of_rate(campaign, trial, settings, length, team, err)) return false;
+    for (bool first = true; one ? first : list_next(&rates, rate, sizeof rate);
+         first = false) {
+        Settings settings = trial->settings;
+        settings.cell = cell;
+        if (!one) settings.rate = strtod(rate, NULL);
+        experiment_length(trial->experiment, length, &settings);
+        if (!trial_solve(trial, &settings, first, err) ||
+            !points_of_rate(campaign, trial, &settings, length, team, err))
+            return false;
     }
     return true;
 }
@@ -219,13 +273,10 @@ static bool trial_points(Campaign *campaign, const Trial *trial, WeftTeam *team,
     char cell[CELL_NAME_SIZE];
     const Grid *grid = &trial->grid;
     for (const char *rest = grid->cells; list_next(&rest, cell, sizeof cell);)
-        for (int l = 0; l < grid->lengths.count; l++) {
-            Settings settings = trial->settings;
-            settings.cell = cell;
-            if (!points_of_length(campaign, trial, &settings,
-                                  (int)grid->lengths.item[l], team, err))
+        for (int l = 0; l < grid->lengths.count; l++)
+            if (!points_of_length(campaign, trial, cell, (int)grid->lengths.item[l],
+                                  team, err))
                 return false;
-        }
     return true;
 }
 
@@ -249,6 +300,7 @@ static int by_work(const void *a, const void *b)
 typedef struct Keep {
     const Campaign *campaign;
     const Trial *trial;
+    char group[17]; /* of the baselines, which are written anew */
 } Keep;
 
 static bool row_keep(const void *context, const Row *row)
@@ -259,11 +311,11 @@ static bool row_keep(const void *context, const Row *row)
         if (point->trial == keep->trial && point_owns(point, row))
             return point->finished;
     }
-    return strcmp(row->state, STATE_BASELINE) != 0; /* those are written anew */
+    return !row_is_baseline(row) || strcmp(row->group, keep->group);
 }
 
 /* What needs no training, where the data says it; oracles are the declaration's. */
-static bool baseline_rows(Trial *trial, WeftError *err)
+static bool baseline_rows(Trial *trial, const char *group, WeftError *err)
 {
     char name[BASELINE_SIZE];
     WeftScore score;
@@ -279,6 +331,8 @@ static bool baseline_rows(Trial *trial, WeftError *err)
                          .isa = weft_isa(),
                          .threads = 1,
                          .state = STATE_BASELINE,
+                         .size = trial_size(trial),
+                         .group = group,
                          .settings = "-",
                          .command = "-"};
         if (!row_append(trial->path, &row, err)) return false;
@@ -298,10 +352,11 @@ static bool trial_recall(Campaign *campaign, Trial *trial, WeftError *err)
                 row_is_last(&rows.row[i]))
                 point->finished = !strcmp(rows.row[i].settings, point->digest);
         }
-    const Keep keep = {campaign, trial};
+    Keep keep = {.campaign = campaign, .trial = trial};
+    point_group(trial, 0, keep.group);
     const bool good = rows_rewrite(trial->path, &rows, row_keep, &keep, err);
     rows_close(&rows);
-    return good && baseline_rows(trial, err);
+    return good && baseline_rows(trial, keep.group, err);
 }
 
 /* ---- what is seen of the points while they run ---- */
@@ -491,6 +546,20 @@ static bool is_skipped(const Experiment *experiment, const Options *options)
     return true;
 }
 
+static bool file_goes_to_one(const Campaign *campaign, WeftError *err)
+{
+    const char *first = NULL;
+    for (int i = 0; campaign->options.file && i < campaign->trials; i++) {
+        const Experiment *experiment = campaign->trial[i].experiment;
+        if (!experiment->file) continue;
+        if (first)
+            return fail(err, "--file: %s and %s open a file each: name one of them",
+                        first, experiment->name);
+        first = experiment->name;
+    }
+    return true;
+}
+
 static bool campaign_read(Campaign *campaign, const Verb *verb, int argc, char **argv,
                           const Call *call, WeftError *err)
 {
@@ -510,7 +579,10 @@ static bool campaign_read(Campaign *campaign, const Verb *verb, int argc, char *
                trial_good(trial, err);
     }
     free(list);
-    return good;
+    return good &&
+           (campaign->trials ||
+            fail(err, "nothing to run: all that was named is skipped")) &&
+           file_goes_to_one(campaign, err);
 }
 
 static Status campaign_do(Campaign *campaign, WeftError *err)

@@ -9,14 +9,9 @@
 
 /* ---- what there is ---- */
 
-static bool is_measured(const Row *row)
-{
-    return !strcmp(row->state, STATE_MEASURED);
-}
-
 static bool is_training(const Row *row)
 {
-    return strcmp(row->state, STATE_BASELINE) && !is_measured(row);
+    return !row_is_baseline(row) && !row_is_measured(row);
 }
 
 /* Ascending; a value that finds no room stays out. */
@@ -60,7 +55,7 @@ bool scene_open(Scene *scene, const Result *result, WeftError *err)
     }
     for (int i = 0; i < result->rows.count; i++) {
         const Row *row = &result->rows.row[i];
-        if (!strcmp(row->state, STATE_BASELINE)) continue;
+        if (row_is_baseline(row)) continue;
         add_cell(scene, row->cell);
         if (is_training(row))
             add_number(scene->length, &scene->lengths, NUMBERS_MAX, row->length);
@@ -72,12 +67,12 @@ bool scene_open(Scene *scene, const Result *result, WeftError *err)
 
 static bool shows(const Row *row, What what)
 {
-    return what == NUMBERS_MEASURED ? is_measured(row) : row_is_last(row);
+    return what == NUMBERS_MEASURED ? row_is_measured(row) : row_is_last(row);
 }
 
 double row_number(const Experiment *experiment, const Row *row, What what)
 {
-    if (what == SUCCESSES) return strcmp(row->state, STATE_SOLVED) ? 0 : 100;
+    if (what == SUCCESSES) return row_succeeds(experiment, row) ? 100 : 0;
     if (what == SCORES) return experiment->score_name ? row->score : 100 * row->score;
     return row->loss;
 }
@@ -96,7 +91,8 @@ int scene_samples(const Scene *scene, const char *cell, What what)
         if (!shows(row, what) || (cell && strcmp(row->cell, cell))) continue;
         const double value = row_number(scene->experiment, row, what);
         scene->sample[count++] =
-            (Sample){(double)row->length, isnan(value) ? HUGE_VAL : value};
+            (Sample){(double)(row_is_measured(row) ? row->at : row->length),
+                     isnan(value) ? HUGE_VAL : value};
     }
     qsort(scene->sample, (size_t)count, sizeof *scene->sample, by_x_and_y);
     return count;

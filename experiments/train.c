@@ -360,8 +360,11 @@ static Status start(Job *job, const Verb *verb, int argc, char **argv, WeftError
     WeftTeam *team;
     job->settings = default_settings(job);
     job->data_options = (DataOptions){DATA_OPTIONS_COMMON};
-    if (!call_read(job, verb, argc, argv, &call, err) || !fits(job, err))
-        return BAD_CALL;
+    if (!call_read(job, verb, argc, argv, &call, err)) return BAD_CALL;
+    if (!strcmp(job->kind, DATA_TASK))
+        experiment_length(experiment_find(job->name, NULL), job->data_options.length,
+                          &job->settings);
+    if (!fits(job, err)) return BAD_CALL;
     if (!weft_team_open(job->options.share.threads, &team, err)) return FAILED;
     const Status status = share_apply(&job->options.share, team, err)
                               ? run_fresh(job, team, err)

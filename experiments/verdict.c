@@ -1,54 +1,46 @@
 /* verdict.c: see verdict.h. */
 #include "verdict.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define VALUES_MAX 256 /* of a claim */
+
 const char *const ruling_names[] = {"holds", "fails", "incomplete"};
 
-static bool is_baseline(const Row *row)
-{
-    return !strcmp(row->state, STATE_BASELINE);
-}
-
-/* A baseline is of every length. */
-static bool is_last_of(const Row *row, const char *cell, uint64_t length)
+/* Of an experiment that measures, claims are about where it did. A baseline is of every
+ * length. */
+static bool is_of(const Experiment *experiment, const Row *row, const char *cell,
+                  uint64_t length)
 {
     if (strcmp(row->cell, cell)) return false;
-    return is_baseline(row) ||
-           ((row_is_last(row) || !strcmp(row->state, STATE_MEASURED)) &&
-            row->length == length);
+    if (row_is_baseline(row)) return true;
+    return experiment->measure ? row_is_measured(row) && row->at == length
+                               : row_is_last(row) && row->length == length;
 }
 
-static double value_of(const Row *row, Of of)
+static double value_of(const Experiment *experiment, const Row *row, Of of)
 {
-    const bool solved = !strcmp(row->state, STATE_SOLVED);
+    const bool succeeds = row_succeeds(experiment, row);
     switch (of) {
     case LOSS: return row->loss;
     case SCORE: return row->score;
-    case UPDATES: return solved ? (double)row->step : HUGE_VAL;
-    default: return solved;
+    case UPDATES: return succeeds ? (double)row->step : HUGE_VAL;
+    default: return succeeds;
     }
 }
 
 /* Ascending; their number. */
-static int values_of(const Rows *rows, const char *cell, uint64_t length, Of of,
-                     double *value, int room)
+static int values_of(const Experiment *experiment, const Rows *rows, const char *cell,
+                     uint64_t length, Of of, double *value, int room)
 {
     int count = 0;
     for (int i = 0; i < rows->count && count < room; i++)
-        if (is_last_of(&rows->row[i], cell, length))
-            value[count++] = value_of(&rows->row[i], of);
+        if (is_of(experiment, &rows->row[i], cell, length))
+            value[count++] = value_of(experiment, &rows->row[i], of);
     loss_median(value, count); /* sorts */
     return count;
-}
-
-int last_losses(const Rows *rows, const char *cell, uint64_t length, double *loss,
-                int room)
-{
-    return values_of(rows, cell, length, LOSS, loss, room);
 }
 
 static double middle(const Claim *claim, double *value, int count)
@@ -65,37 +57,16 @@ static uint64_t against_length(const Claim *claim)
 }
 
 /* What the claim's values are held against; false: no rows yet. */
-static bool reference(const Claim *claim, const Rows *rows, double *value)
+static bool reference(const Experiment *experiment, const Claim *claim,
+                      const Rows *rows, double *value)
 {
-    double all[LOSSES_MAX];
+    double all[VALUES_MAX];
     *value = claim->ratio ? 1 : 0;
     if (!claim->against) return true;
-    const int count = values_of(rows, claim->against, against_length(claim), claim->of,
-                                all, LOSSES_MAX);
+    const int count = values_of(experiment, rows, claim->against, against_length(claim),
+                                claim->of, all, VALUES_MAX);
     if (count) *value = middle(claim, all, count);
     return count > 0;
-}
-
-static const char *skip_word(const char *text, const char *option)
-{
-    const size_t n = strlen(option);
-    return strncmp(text, option, n) ? text : text + n + strcspn(text + n, " ");
-}
-
-/* By its command: whether no setting was other than the experiment declares. */
-static bool declared(const Experiment *experiment, const Row *row)
-{
-    char start[128], point[512];
-    snprintf(start, sizeof start, "weft run %s", experiment->name);
-    snprintf(point, sizeof point, " --cell '%s' --length ", row->cell);
-    const char *rest = row->command;
-    if (strncmp(rest, start, strlen(start))) return false;
-    rest = skip_word(rest + strlen(start), " --size ");
-    if (strncmp(rest, point, strlen(point))) return false;
-    rest += strlen(point);
-    rest += strcspn(rest, " ");
-    rest = skip_word(skip_word(rest, " --seed "), " --rates ");
-    return !*rest || !strncmp(rest, " --file ", 8);
 }
 
 static double compared(const Claim *claim, double value, double with)
@@ -169,28 +140,30 @@ static bool in_grid(const Experiment *experiment, int length)
 static int seeds_of(const Experiment *experiment, const char *cell, const Rows *rows)
 {
     for (int i = 0; i < rows->count; i++)
-        if (is_baseline(&rows->row[i]) && !strcmp(rows->row[i].cell, cell)) return 1;
+        if (row_is_baseline(&rows->row[i]) && !strcmp(rows->row[i].cell, cell))
+            return 1;
     return experiment->grid.seeds.count;
 }
 
 Verdict claim_judge(const Experiment *experiment, const Claim *claim, const Rows *rows)
 {
-    double value[LOSSES_MAX], with;
+    double value[VALUES_MAX], with;
     const uint64_t length = (uint64_t)claim->length;
     const int count =
-        values_of(rows, claim->cell, length, claim->of, value, LOSSES_MAX);
-    const bool have = reference(claim, rows, &with);
+        values_of(experiment, rows, claim->cell, length, claim->of, value, VALUES_MAX);
+    const bool have = reference(experiment, claim, rows, &with);
     Verdict verdict = {.as_declared = true,
                        .asked = count || in_grid(experiment, claim->length)};
     const int seeds = seeds_of(experiment, claim->cell, rows);
     verdict.ruling = have ? rule(claim, value, count, seeds, with) : INCOMPLETE;
     tell(claim, value, have ? count : 0, with, verdict.ours, sizeof verdict.ours);
-    for (int i = 0; i < rows->count; i++)
-        if (is_last_of(&rows->row[i], claim->cell, length) ||
+    for (int i = 0; i < rows->count; i++) {
+        const Row *row = &rows->row[i];
+        if (is_of(experiment, row, claim->cell, length) ||
             (claim->against &&
-             is_last_of(&rows->row[i], claim->against, against_length(claim))))
-            verdict.as_declared &=
-                is_baseline(&rows->row[i]) || declared(experiment, &rows->row[i]);
+             is_of(experiment, row, claim->against, against_length(claim))))
+            verdict.as_declared &= row_is_baseline(row) || strcmp(row->size, SIZE_OWN);
+    }
     return verdict;
 }
 

@@ -9,7 +9,7 @@ extern const char *const ruling_names[];
 typedef struct Verdict {
     Ruling ruling;
     bool asked;       /* false: at a length that is run only on demand, and was not */
-    bool as_declared; /* no row behind it came from other settings */
+    bool as_declared; /* the rows behind it are of a declared size */
     char ours[256];   /* the numbers, for a reader */
 } Verdict;
 
@@ -27,10 +27,3 @@ Tally claims_tally(const Experiment *experiment, const Claim *claims, const Rows
 Ruling tally_ruling(const Tally *tally);
 Ruling claims_judge(const Experiment *experiment, const Claim *claims,
                     const Rows *rows);
-
-/* The last losses of a cell at a length (or what was measured there), ascending, at most
- * `room`; their number. */
-int last_losses(const Rows *rows, const char *cell, uint64_t length, double *loss,
-                int room);
-
-#define LOSSES_MAX 256

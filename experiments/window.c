@@ -232,7 +232,7 @@ static void draw_variable(const Draw *draw, WeftBatch *batch, int row)
 static int aicher_steps(int length, Part part)
 {
     (void)part;
-    return length < CALL ? CALL / length * length : length;
+    return CALL / length * length;
 }
 
 /* Of a window of K losses each is carried back over K - 1 to 2K - 2 steps; the rate is
@@ -251,7 +251,8 @@ static void aicher_settle(Settings *settings, int length)
 #define AICHER_TASK(function)                                                          \
     {                                                                                  \
         .input = WEFT_SYMBOLS, .inputs = AICHER_SYMBOLS, .outputs = AICHER_SYMBOLS,    \
-        .loss = WEFT_SOFTMAX, .carried = true, .steps = aicher_steps, .draw = function \
+        .loss = WEFT_SOFTMAX, .carried = true, .longest = CALL, .steps = aicher_steps, \
+        .draw = function                                                               \
     }
 
 #define AICHER_TRAIN                                                                   \

@@ -622,6 +622,76 @@ Test(command, chapters_and_all_name_experiments)
     expect_call(1, "bible", "weft run text --out rows");
 }
 
+#define FLOW "weft run flow_closed --cell linear --seed 0 --hidden 4 --out rows"
+
+/* What was measured stays with its training: of another length, and of one that is lost. */
+Test(command, what_was_measured_belongs_to_its_training)
+{
+    const char *const all = "grep -c measured rows/flow_closed.tsv";
+    expect_call(0, "1 points, 0 of them", FLOW " --length 20");
+    expect_call(0, "1 points, 0 of them", FLOW " --length 30");
+    expect_call(0, "26", "%s", all);
+    shell("grep -v \"linear\t20.*spent\" rows/flow_closed.tsv > cut; "
+          "mv cut rows/flow_closed.tsv"); /* as a kill leaves it */
+    expect_call(0, "2 points, 1 of them", FLOW " --length 20,30");
+    expect_call(0, "26", "%s", all);
+}
+
+/* One size after another leaves the rows of both; the larger counts. */
+Test(command, a_size_leaves_the_rows_of_another)
+{
+    const char *const short_one =
+        "weft run reber_elman --length 30 --seed 0 --out rows --every 30000";
+    const char *const more =
+        "weft run reber_elman --steps 60 --seed 0..1 --out rows --every 30000";
+    expect_call(0, "2 points, 0 of them", "%s", more);
+    expect_call(0, "1 points, 0 of them", "%s --steps 30", short_one);
+    expect_call(0, "2 points, 2 of them", "%s", more);
+    expect_call(0, "3", "grep -c spent rows/reber_elman.tsv");
+}
+
+Test(command, rows_say_whether_their_size_is_declared)
+{
+    const char *const size = "tail -1 rows/text.tsv | cut -f16";
+    write_text("t.txt");
+    expect_call(0, "2 points",
+                "weft run text --file t.txt --length 9 --cell gru --steps 1 "
+                "--out rows");
+    expect_call(0, "own", "%s", size);
+    shell("rm rows/text.tsv");
+    expect_call(0, "1 points",
+                "weft run adding --cell rnn --length 2 --seed 0 --rates 1 --out rows");
+    expect_call(0, "own", "tail -1 rows/adding.tsv | cut -f16");
+    expect_call(0, "1 points",
+                "weft run parity --cell mingru --seed 0 --rates 1e-2 --steps 1 --out "
+                "rows");
+    expect_call(0, "own", "tail -1 rows/parity.tsv | cut -f16");
+    expect_call(0, "2 points", "weft run order_sgd --length 10 --seed 0..1 --out rows");
+    expect_call(0, "short", "tail -1 rows/order_sgd.tsv | cut -f16");
+}
+
+Test(command, what_the_length_says_is_said_by_no_option)
+{
+    write_text("t.txt");
+    expect_call(2, "the chunks of text are its --length",
+                "weft run text --chunk 7 --file t.txt");
+    expect_call(2, "the parameters of text_sizes are its --length",
+                "weft run text_sizes --hidden 8 --file t.txt");
+    expect_call(2, "length 600: expected at most 500", "weft run aicher --length 600");
+    expect_call(1, "length 60", "weft run waves --length 10,60 --out rows");
+    expect_call(0, "net: 29 parameters",
+                "weft train lags_carried --cell rnn --length 4 --steps 1");
+}
+
+Test(command, files_and_rates_are_told_once)
+{
+    write_text("t.txt");
+    expect_call(2, "0.01 is there twice", "weft run adding --rates 1e-2,0.01");
+    expect_call(2, "text and text_sizes open a file each",
+                "weft run text text_sizes --file t.txt");
+    expect_call(2, "nothing to run", "weft run language --out rows");
+}
+
 /* The rows without seconds, in an order that threads do not change. */
 static const char *sorted_rows(void)
 {

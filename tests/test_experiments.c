@@ -128,6 +128,8 @@ static Ruling ruling(Over over, const char *against, int n, const double *a, int
                                   .seed = (uint64_t)i,
                                   .loss = i < n ? a[i] : b[i - n],
                                   .state = STATE_SPENT,
+                                  .size = "short",
+                                  .group = "g",
                                   .command = "weft run e"};
     row[rows.count++] =
         (Row){.cell = "a", .length = 10, .loss = 0.1, .state = "running"};
@@ -213,11 +215,11 @@ Test(verdict, other_settings_than_the_declared_are_told)
     Rows rows = {.count = 1, .row = &row};
     const Claim claim = {
         .name = "c", .cell = "a", .length = 10, .over = SOME_SEED, .high = 1};
-    row.command = "weft run e --cell 'a' --length 10 --seed 0";
+    row.size = "short";
     cr_expect(claim_judge(&three_seeds, &claim, &rows).as_declared);
-    row.command = "weft run e --cell 'a' --length 10 --seed 0 --file 'book'";
+    row.size = "full";
     cr_expect(claim_judge(&three_seeds, &claim, &rows).as_declared);
-    row.command = "weft run e --cell 'a' --length 10 --seed 0 --hidden '8'";
+    row.size = SIZE_OWN;
     cr_expect(!claim_judge(&three_seeds, &claim, &rows).as_declared);
 }
 
@@ -233,21 +235,74 @@ Test(verdict, values_may_be_scores_updates_or_success)
                        .score = 0.25 * i,
                        .step = 100,
                        .state = i ? STATE_SOLVED : STATE_SPENT,
+                       .size = "short",
+                       .group = "g",
                        .command = "weft run e"};
+    Experiment scored = three_seeds;
+    scored.right = 0.2;
     Claim claim = {.name = "c", .cell = "a", .length = 10, .of = SOLVED};
     claim.over = MEAN_SEED;
     claim.low = claim.high = 0.75;
-    cr_expect_eq(claim_judge(&three_seeds, &claim, &rows).ruling, HOLDS);
+    cr_expect_eq(claim_judge(&scored, &claim, &rows).ruling, HOLDS);
     claim.of = UPDATES;
     claim.over = MEDIAN_SEED;
     claim.low = claim.high = 100;
-    cr_expect_eq(claim_judge(&three_seeds, &claim, &rows).ruling, HOLDS);
+    cr_expect_eq(claim_judge(&scored, &claim, &rows).ruling, HOLDS);
     claim.over = EVERY_SEED;
-    cr_expect_eq(claim_judge(&three_seeds, &claim, &rows).ruling, FAILS);
+    cr_expect_eq(claim_judge(&scored, &claim, &rows).ruling, FAILS);
     claim.of = SCORE;
     claim.over = SOME_SEED;
     claim.low = claim.high = 0.5;
-    cr_expect_eq(claim_judge(&three_seeds, &claim, &rows).ruling, HOLDS);
+    cr_expect_eq(claim_judge(&scored, &claim, &rows).ruling, HOLDS);
+}
+
+/* The validation ends a training; whether it succeeds, the test says. */
+Test(verdict, success_is_one_of_the_test)
+{
+    Row row[3] = {{0}};
+    Rows rows = {.count = 3, .row = row};
+    Experiment lossy = three_seeds;
+    lossy.solved = 0.1;
+    for (int i = 0; i < 3; i++)
+        row[i] = (Row){.cell = "a",
+                       .length = 10,
+                       .loss = i ? 0.05 : 0.15,
+                       .state = i == 2 ? STATE_SPENT : STATE_SOLVED,
+                       .size = "short"};
+    const Claim claim = {.name = "c",
+                         .cell = "a",
+                         .length = 10,
+                         .of = SOLVED,
+                         .over = MEAN_SEED,
+                         .low = 0.66,
+                         .high = 0.67};
+    cr_expect_eq(claim_judge(&lossy, &claim, &rows).ruling, HOLDS);
+}
+
+static bool measure_nothing(WeftNet *net, struct Data *data, const Settings *settings,
+                            int length, Measured *measured, WeftError *err)
+{
+    (void)net, (void)data, (void)settings, (void)length, (void)measured, (void)err;
+    return true;
+}
+
+/* A training of 10 steps has a loss there, which is not what is 10 steps back. */
+Test(verdict, of_what_is_measured_a_claim_is_about_nothing_else)
+{
+    Experiment measuring = three_seeds;
+    measuring.measure = measure_nothing;
+    Row row[4] = {{.cell = "a", .length = 10, .loss = 9, .state = STATE_SPENT}};
+    Rows rows = {.count = 4, .row = row};
+    for (int i = 1; i < 4; i++)
+        row[i] = (Row){.cell = "a",
+                       .length = 200,
+                       .at = 10,
+                       .loss = 0.5,
+                       .state = STATE_MEASURED,
+                       .size = "short"};
+    const Claim claim = {
+        .name = "c", .cell = "a", .length = 10, .over = EVERY_SEED, .high = 1};
+    cr_expect_eq(claim_judge(&measuring, &claim, &rows).ruling, HOLDS);
 }
 
 Test(verdict, ratio_to_the_same_cell_at_another_length)
@@ -259,6 +314,8 @@ Test(verdict, ratio_to_the_same_cell_at_another_length)
                        .length = i < 3 ? 10 : 20,
                        .loss = i < 3 ? 1 : 4,
                        .state = STATE_SPENT,
+                       .size = "short",
+                       .group = "g",
                        .command = "weft run e"};
     const Claim claim = {.name = "c",
                          .cell = "a",
@@ -283,6 +340,8 @@ Test(verdict, all_claims_of_an_experiment_make_its_verdict)
                        .length = 10,
                        .loss = 1,
                        .state = STATE_SPENT,
+                       .size = "short",
+                       .group = "g",
                        .command = "weft run e"};
     const Claim good = {.name = "c", .cell = "a", .length = 10, .high = 1};
     Claim bad = good, far = good;
@@ -307,7 +366,8 @@ Test(rows, rate_that_solves_more_or_has_the_lower_validation_counts)
                             .rate = i < 2 ? 0.1 : 0.01,
                             .loss = 9 - i,
                             .validation = i < 2 ? 1 : 2,
-                            .state = STATE_SPENT};
+                            .state = STATE_SPENT,
+                            .group = "g"};
     cr_assert(rows_choose(&rows, &err));
     cr_expect_eq(rows.count, 2);
     cr_expect_eq(rows.row[0].rate, 0.1);
@@ -322,6 +382,45 @@ Test(rows, rate_that_solves_more_or_has_the_lower_validation_counts)
     rows_close(&rows);
 }
 
+/* 2 of 2 seeds are a larger share than 3 of 4. */
+Test(rows, rate_that_solves_the_larger_share_of_its_seeds_counts)
+{
+    Rows rows = {.count = 6, .all = 6, .row = calloc(6, sizeof(Row))};
+    WeftError err;
+    for (int i = 0; i < 6; i++)
+        rows.row[i] = (Row){.cell = "a",
+                            .rate = i < 4 ? 0.1 : 0.01,
+                            .state = i ? STATE_SOLVED : STATE_SPENT,
+                            .group = "g"};
+    cr_assert(rows_choose(&rows, &err));
+    cr_expect_eq(rows.count, 2);
+    cr_expect_eq(rows.row[0].rate, 0.01);
+    rows_close(&rows);
+}
+
+/* Three of one size, then two of another, as of a text and of another. */
+Test(rows, trainings_of_one_group_count_with_its_baselines_and_what_was_measured)
+{
+    Rows rows = {.count = 8, .all = 8, .row = calloc(8, sizeof(Row))};
+    WeftError err;
+    for (int i = 0; i < 8; i++)
+        rows.row[i] = (Row){.cell = "a",
+                            .rate = 0.1,
+                            .state = i < 2    ? STATE_BASELINE
+                                     : i == 2 ? STATE_MEASURED
+                                              : STATE_SPENT,
+                            .group = i == 0 || i > 5 ? "two" : "three"};
+    cr_assert(rows_choose(&rows, &err));
+    cr_expect_eq(rows.count, 5);
+    for (int i = 0; i < 8; i++)
+        cr_expect_str_eq(rows.row[i].group, i < 5 ? "three" : "two");
+    rows.row[4].state = STATE_RUNNING; /* now both have two; the other ended last */
+    cr_assert(rows_choose(&rows, &err));
+    cr_expect_eq(rows.count, 3);
+    cr_expect_str_eq(rows.row[0].group, "two");
+    rows_close(&rows);
+}
+
 /* As where both diverge. */
 Test(rows, of_rates_that_are_equal_the_first_counts)
 {
@@ -332,7 +431,8 @@ Test(rows, of_rates_that_are_equal_the_first_counts)
                             .length = 10,
                             .rate = i % 2 ? 0.1 : 0.01,
                             .validation = NAN,
-                            .state = STATE_DIVERGED};
+                            .state = STATE_DIVERGED,
+                            .group = "g"};
     cr_assert(rows_choose(&rows, &err));
     cr_expect_eq(rows.count, 2);
     cr_expect_eq(rows.row[0].rate, 0.01);
@@ -356,8 +456,9 @@ Test(rows, what_is_appended_is_read_back)
     Rows rows = {0};
     WeftError err;
     cr_assert(rows_rewrite(path, &rows, keep_all, NULL, &err), "%s", err.text);
-    const Row row = {"e", "a",      10, 3,       200,  0.25, NAN, "0123456789abcdef",
-                     1.5, "scalar", 2,  "spent", 1e-3, 0.5,  "-", "weft run e"};
+    const Row row = {
+        "e",     "a",  10,  3, 200,     0.25, NAN, "0123456789abcdef", 1.5, "scalar", 2,
+        "spent", 1e-3, 0.5, 7, "short", "g",  "-", "weft run e"};
     cr_assert(row_append(path, &row, &err), "%s", err.text);
     cr_assert(rows_read(path, &rows, &err), "%s", err.text);
     cr_assert_eq(rows.count, 1);

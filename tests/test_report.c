@@ -90,6 +90,8 @@ static void train(Made *made, const char *cell, uint64_t length, uint64_t seed,
                .state = STATE_RUNNING,
                .rate = 0.001,
                .validation = 0.4,
+               .size = "short",
+               .group = "g",
                .settings = "-",
                .command = "weft run drawn --cell 'lstm' --length 20 --seed 0"};
     made->row[made->rows.count++] = row;
@@ -104,9 +106,11 @@ static void train(Made *made, const char *cell, uint64_t length, uint64_t seed,
 static void measure(Made *made, const char *cell, uint64_t at, double value)
 {
     made->row[made->rows.count++] = (Row){.cell = cell,
-                                          .length = at,
+                                          .at = at,
                                           .loss = value,
                                           .state = STATE_MEASURED,
+                                          .size = "short",
+                                          .group = "g",
                                           .command = ""};
     made->rows.all = made->rows.count;
     made->rows.row = made->row;
@@ -131,6 +135,7 @@ static void open_page(void)
     train_all(&made[0], "lstm", 0.005);
     train_all(&made[0], "rnn", 0.5);
     train_all(&made[1], "lstm", 0.25);
+    for (int i = 0; i < made[1].rows.count; i++) made[1].row[i].size = SIZE_OWN;
     result[0] = (Result){&drawn, made[0].rows};
     result[1] = (Result){&other, made[1].rows};
     page = (Page){.result = result, .results = 2};
@@ -321,8 +326,11 @@ Test(figures, have_dashed_lines_for_what_needs_no_training)
 {
     Made of = {{{0}}, {0}};
     train_all(&of, "lstm", 0.005);
-    of.row[of.rows.count++] =
-        (Row){.cell = "n-gram", .loss = 0.3, .score = NAN, .state = STATE_BASELINE};
+    of.row[of.rows.count++] = (Row){.cell = "n-gram",
+                                    .loss = 0.3,
+                                    .score = NAN,
+                                    .state = STATE_BASELINE,
+                                    .group = "g"};
     of.rows.all++;
     draw(&drawn, &of);
     for (int i = 1; i < figures; i++) {
