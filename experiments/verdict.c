@@ -189,9 +189,3 @@ Ruling tally_ruling(const Tally *tally)
     if (tally->ruling[FAILS]) return FAILS;
     return tally->ruling[INCOMPLETE] || !tally->asked ? INCOMPLETE : HOLDS;
 }
-
-Ruling claims_judge(const Experiment *experiment, const Claim *claims, const Rows *rows)
-{
-    const Tally tally = claims_tally(experiment, claims, rows);
-    return tally_ruling(&tally);
-}

@@ -25,5 +25,3 @@ Tally claims_tally(const Experiment *experiment, const Claim *claims, const Rows
 
 /* All together: fails if one does, and holds if all do; of none, incomplete. */
 Ruling tally_ruling(const Tally *tally);
-Ruling claims_judge(const Experiment *experiment, const Claim *claims,
-                    const Rows *rows);

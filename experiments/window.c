@@ -286,43 +286,26 @@ static const Claim variable_claims[] = {
 };
 // clang-format on
 
+#define AICHER(kind)                                                                   \
+    .chapter = CHAPTER_WINDOW, .question = "Is a window that holds the lag enough?",   \
+    .grid = {"lstm:forget=0", NUMBERS(5, 10, 15, 20, 30), NUMBERS(0), NULL},           \
+    .train = AICHER_TRAIN, .settle = aicher_settle, .task = AICHER_TASK(draw_##kind),  \
+    .test = TEST_STEPS / CALL * ROWS, .glance = 100, .unit = "nats a step",            \
+    .length_name = "window K (steps)", .from = SIZE_FULL,                              \
+    .longer = "--seed 0..4 --steps 80", .claims = kind##_claims,                       \
+    .values = kind##_values
+
 const Experiment experiment_aicher = {
-    .chapter = CHAPTER_WINDOW,
+    AICHER(fixed),
     .name = "aicher",
-    .question = "Is a window that holds the lag enough?",
     .claim = "a window shorter than the lag of 10 fails, and one that holds it is as "
              "good as any",
-    .grid = {"lstm:forget=0", NUMBERS(5, 10, 15, 20, 30), NUMBERS(0), NULL},
-    .train = AICHER_TRAIN,
-    .settle = aicher_settle,
-    .task = AICHER_TASK(draw_fixed),
-    .test = TEST_STEPS / CALL * ROWS,
-    .glance = 100,
-    .unit = "nats a step",
-    .length_name = "window K (steps)",
-    .from = SIZE_FULL,
-    .longer = "--seed 0..4 --steps 80",
-    .claims = fixed_claims,
-    .values = fixed_values,
 };
 
 const Experiment experiment_aicher_variable = {
-    .chapter = CHAPTER_WINDOW,
+    AICHER(variable),
     .name = "aicher_variable",
-    .question = "Is a window that holds the lag enough?",
     .claim = "with lags of 5 to 10, windows gain up to 10 steps",
-    .grid = {"lstm:forget=0", NUMBERS(5, 10, 15, 20, 30), NUMBERS(0), NULL},
-    .train = AICHER_TRAIN,
-    .settle = aicher_settle,
-    .task = AICHER_TASK(draw_variable),
-    .test = TEST_STEPS / CALL * ROWS,
-    .glance = 100,
-    .unit = "nats a step",
-    .length_name = "window K (steps)",
-    .from = SIZE_FULL,
-    .longer = "--seed 0..4 --steps 80",
-    .claims = variable_claims,
-    .values = variable_values,
 };
 
 /* ---- delayed echo ---- */

@@ -10,18 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MUST(call)                                                                     \
-    do {                                                                               \
-        WeftError err = {""};                                                          \
-        cr_assert(call, #call ": %s", err.text);                                       \
-    } while (0)
-/* The call fails, with a message that has this in it. */
-#define FAILS(call, part)                                                              \
-    do {                                                                               \
-        WeftError err = {""};                                                          \
-        cr_assert_not(call, #call " should fail");                                     \
-        cr_expect(strstr(err.text, part), "\"%s\" is not in \"%s\"", part, err.text);  \
-    } while (0)
+#include "must.h"
 
 static const char *const rnn_text =
     "cell rnn\nstate h\nweight W [hidden][input]\nweight U [hidden][hidden]\nbias b\n"

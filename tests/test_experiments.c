@@ -331,6 +331,13 @@ Test(verdict, ratio_to_the_same_cell_at_another_length)
     cr_expect_eq(claim_judge(&three_seeds, &claim, &rows).ruling, FAILS);
 }
 
+static Ruling claims_judge(const Experiment *experiment, const Claim *list,
+                           const Rows *rows)
+{
+    const Tally tally = claims_tally(experiment, list, rows);
+    return tally_ruling(&tally);
+}
+
 Test(verdict, all_claims_of_an_experiment_make_its_verdict)
 {
     Row row[3] = {{0}};

@@ -5,12 +5,7 @@
 #include <string.h>
 
 #include "../experiments/data.h"
-
-#define MUST(call)                                                                     \
-    do {                                                                               \
-        WeftError err = {""};                                                          \
-        cr_assert(call, #call ": %s", err.text);                                       \
-    } while (0)
+#include "must.h"
 
 /* ---- a net as an experiment trains it ---- */
 
