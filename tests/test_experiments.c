@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "../experiments/data.h"
+#include "../experiments/point.h"
 #include "../experiments/verdict.h"
 
 /* ---- adding ---- */
@@ -358,6 +359,34 @@ Test(verdict, all_claims_of_an_experiment_make_its_verdict)
     cr_expect_eq(claims_judge(&three_seeds, (Claim[]){good, bad, {0}}, &rows), FAILS);
     rows.count = 2;
     cr_expect_eq(claims_judge(&three_seeds, (Claim[]){good, {0}}, &rows), INCOMPLETE);
+}
+
+/* ---- groups ---- */
+
+/* Lengths, rates and seeds are judged together; budgets, files and what is measured over
+ * other lengths are not. */
+Test(point, group_is_what_is_judged_together)
+{
+    Trial adding = {.experiment = &experiment_adding,
+                    .settings = experiment_adding.train};
+    Trial flow = {.experiment = &experiment_flow, .settings = experiment_flow.train};
+    char one[17], other[17];
+    point_group(&adding, 50, one);
+    adding.settings.rate *= 2;
+    adding.settings.seed = 7;
+    adding.settings.cell = "gru";
+    point_group(&adding, 100, other);
+    cr_expect_str_eq(one, other);
+    adding.settings.steps++;
+    point_group(&adding, 50, other);
+    cr_expect_str_neq(one, other);
+    adding.settings.steps--;
+    adding.file_bits = 1;
+    point_group(&adding, 50, other);
+    cr_expect_str_neq(one, other);
+    point_group(&flow, 50, one);
+    point_group(&flow, 100, other);
+    cr_expect_str_neq(one, other);
 }
 
 /* ---- rows ---- */

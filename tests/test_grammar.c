@@ -133,11 +133,13 @@ Test(grammar, oracle_is_two_bits_of_a_string)
                        4 * deviation);
 }
 
-/* h holds the second symbol for ever, which the head adds to T and P; or not. */
-static const char *const second = "cell second\nstate h, n\nweight W [hidden][input]\n"
+/* s holds the second symbol for ever; h has it where the inner string has just ended. */
+static const char *const second = "cell second\nstate h, s, n\n"
+                                  "weight W, V [hidden][input]\n"
                                   "n' = n + 1\n"
                                   "on = relu(1 - abs(n - 1))\n"
-                                  "h' = h + on * (W x)\n";
+                                  "s' = s + on * (W x)\n"
+                                  "h' = s * (V x)\n";
 
 Test(grammar, score_is_the_share_of_last_but_one_symbols_told)
 {
@@ -153,6 +155,7 @@ Test(grammar, score_is_the_share_of_last_but_one_symbols_told)
     cr_expect(fabs(score.accuracy - 0.5) < 0.1, "%g", score.accuracy);
     known_values(&net, "layer0.W")[1] = 1;
     known_values(&net, "layer0.W")[2] = -1;
+    known_values(&net, "layer0.V")[6] = 1;
     known_values(&net, "head.weight")[1] = 5;
     known_values(&net, "head.weight")[2] = -5;
     MUST(experiment_reber.score(net.net, &test, &score, &err));
