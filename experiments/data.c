@@ -20,13 +20,6 @@ const Option data_options[] = {
 };
 // clang-format on
 
-static const Experiment *task_find(const char *name)
-{
-    for (int i = 0; experiments[i]; i++)
-        if (!strcmp(experiments[i]->name, name)) return experiments[i];
-    return NULL;
-}
-
 static bool ends(const char *name, const char *end)
 {
     const size_t n = strlen(name), m = strlen(end);
@@ -35,7 +28,7 @@ static bool ends(const char *name, const char *end)
 
 const char *data_kind(const char *name)
 {
-    if (task_find(name) && access(name, F_OK)) return DATA_TASK;
+    if (experiment_find(name, NULL) && access(name, F_OK)) return DATA_TASK;
     return ends(name, ".csv") || ends(name, ".tsv") ? DATA_TABLE : DATA_TEXT;
 }
 

@@ -76,7 +76,8 @@ static bool point_digest(Point *point, WeftError *err)
     return true;
 }
 
-static void point_command(Point *point)
+/* rate: before the length settled it. */
+static void point_command(Point *point, double rate)
 {
     const Trial *trial = point->trial;
     const Experiment *experiment = trial->experiment;
@@ -87,7 +88,7 @@ static void point_command(Point *point)
     if (trial->size) append(text, size, " --size %s", size_names[trial->size]);
     append(text, size, " --cell '%s' --length %d --seed %" PRIu64, point->cell,
            point->length, point->settings.seed);
-    if (trial->grid.rates) append(text, size, " --rates %.9g", point->settings.rate);
+    if (trial->grid.rates) append(text, size, " --rates %.9g", rate);
     append(text, size, "%s", trial->own);
     if (trial->file) append(text, size, " --file '%s'", trial->file);
 }
@@ -109,8 +110,9 @@ static bool point_try(Point *point, WeftTeam *team, WeftError *err)
     WeftNet *net;
     const Data *data = &point->trial->data;
     if (!settings_net(&point->settings, team, &data->shape, &net, err)) return false;
+    point->parameters = weft_net_parameters(net);
     point->work =
-        (double)weft_net_parameters(net) * update_steps(point) * point->settings.batch;
+        (double)point->parameters * update_steps(point) * point->settings.batch;
     weft_net_close(net);
     return true;
 }
@@ -118,13 +120,16 @@ static bool point_try(Point *point, WeftTeam *team, WeftError *err)
 bool point_open(Point *point, const Trial *trial, const Settings *settings, int length,
                 uint64_t seed, WeftTeam *team, WeftError *err)
 {
+    size_t parameters;
     *point = (Point){.trial = trial, .settings = *settings, .length = length};
     snprintf(point->cell, sizeof point->cell, "%s", settings->cell);
     point->settings.cell = point->cell;
     point->settings.seed = seed;
-    point_command(point);
+    experiment_length(trial->experiment, length, &point->settings);
+    point_command(point, settings->rate);
     point_group(trial, length, point->group);
-    return point_digest(point, err) && point_try(point, team, err);
+    return settings_solve(&point->settings, &trial->data.shape, &parameters, err) &&
+           point_digest(point, err) && point_try(point, team, err);
 }
 
 bool point_owns(const Point *point, const Row *row)

@@ -26,16 +26,18 @@ typedef struct Point {
     Settings settings;
     char cell[CELL_NAME_SIZE];
     int length, threads;
-    bool finished; /* before this run */
-    uint64_t done; /* updates */
-    double work;   /* of one update, in about the same unit for all points */
+    size_t parameters; /* of its net */
+    bool finished;     /* before this run */
+    uint64_t done;     /* updates */
+    double work;       /* of one update, in about the same unit for all points */
     double began;
     char digest[17];    /* of the settings */
     char group[17];     /* point_group */
-    char command[1024]; /* that repeats this point alone */
+    char command[6000]; /* that repeats this point alone */
 } Point;
 
-/* Its net is opened once, so that a bad cell or size is told before hours of work. */
+/* Of settings that are not yet the length's. Its net is opened once, so that a bad cell or
+ * size is told before hours of work. */
 bool point_open(Point *point, const Trial *trial, const Settings *settings, int length,
                 uint64_t seed, WeftTeam *team, WeftError *err);
 

@@ -224,18 +224,6 @@ static int grid_count(const Grid *grid)
            (grid->rates ? items_count(grid->rates) : 1);
 }
 
-/* The width of one cell's layers, where --parameters is to find it. */
-static bool trial_solve(const Trial *trial, Settings *settings, bool say,
-                        WeftError *err)
-{
-    size_t count;
-    if (!settings_solve(settings, &trial->data.shape, &count, err)) return false;
-    if (say && settings->parameters)
-        progress_line("%s %s: hidden %d, %zu parameters", trial->experiment->name,
-                      settings->cell, settings->hidden, count);
-    return true;
-}
-
 static bool points_of_rate(Campaign *campaign, const Trial *trial,
                            const Settings *settings, int length, WeftTeam *team,
                            WeftError *err)
@@ -248,22 +236,31 @@ static bool points_of_rate(Campaign *campaign, const Trial *trial,
     return true;
 }
 
+/* The width that --parameters found for a cell at a length. */
+static void say_width(const Point *point)
+{
+    if (point->settings.parameters)
+        progress_line("%s %s: hidden %d, %zu parameters",
+                      point->trial->experiment->name, point->cell,
+                      point->settings.hidden, point->parameters);
+}
+
 static bool points_of_length(Campaign *campaign, const Trial *trial, const char *cell,
                              int length, WeftTeam *team, WeftError *err)
 {
     char rate[64];
-    const bool one = !trial->grid.rates;
+    Settings settings = trial->settings;
+    const Point *const first = &campaign->point[campaign->points];
     const char *rates = trial->grid.rates;
-    for (bool first = true; one ? first : list_next(&rates, rate, sizeof rate);
-         first = false) {
-        Settings settings = trial->settings;
-        settings.cell = cell;
-        if (!one) settings.rate = strtod(rate, NULL);
-        experiment_length(trial->experiment, length, &settings);
-        if (!trial_solve(trial, &settings, first, err) ||
-            !points_of_rate(campaign, trial, &settings, length, team, err))
+    settings.cell = cell;
+    if (!rates && !points_of_rate(campaign, trial, &settings, length, team, err))
+        return false;
+    while (rates && list_next(&rates, rate, sizeof rate)) {
+        settings.rate = strtod(rate, NULL);
+        if (!points_of_rate(campaign, trial, &settings, length, team, err))
             return false;
     }
+    say_width(first);
     return true;
 }
 
