@@ -31,7 +31,8 @@
     X(images_rows) X(images_pixels) X(images_permuted)                                   \
     X(text) X(text_sizes)                                                                \
     X(karpathy_1) X(karpathy_2) X(karpathy_3)                                            \
-    X(waves) X(waves_one) X(waves_vector) X(waves_ten) X(waves_tuned)
+    X(waves) X(waves_one) X(waves_vector) X(waves_ten) X(waves_tuned)                    \
+    X(chorales) X(nottingham)
 // clang-format on
 
 #define ITEM(id, name, title) CHAPTER_##id,
