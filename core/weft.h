@@ -429,6 +429,8 @@ WEFT_API size_t weft_table_rows(const WeftTable *table);
 WEFT_API int weft_table_columns(const WeftTable *table);
 /* NULL when there is no such column. */
 WEFT_API const char *weft_table_name(const WeftTable *table, int column);
+/* A field as it is in the file, without its quotes; NULL when there is none such. */
+WEFT_API const char *weft_table_text(const WeftTable *table, size_t row, int column);
 /* The column's values, [rows]; NULL and a message with line and column when one is not a
  * finite decimal number. */
 WEFT_API const double *weft_table_values(WeftTable *table, int column, WeftError *err);

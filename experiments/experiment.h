@@ -32,6 +32,7 @@
     X(text) X(text_sizes)                                                                \
     X(karpathy_1) X(karpathy_2) X(karpathy_3)                                            \
     X(waves) X(waves_one) X(waves_vector) X(waves_ten) X(waves_tuned)                    \
+    X(rail) X(rail_deep) X(rail_all) X(sunspots) X(co2)                                  \
     X(chorales) X(nottingham)
 // clang-format on
 

@@ -61,6 +61,17 @@ static bool walk_open(Walk *walk, const Forecasts *all, WeftError *err)
     return fail(err, "out of memory");
 }
 
+/* Batch i of the source. */
+static bool walk_fill(Walk *walk, const WeftSource *source, uint64_t i, WeftError *err)
+{
+    WeftBatch *batch = &walk->batch;
+    const size_t targets = targets_of(batch);
+    batch->fresh = true;
+    for (size_t t = 0; t < targets; t++) batch->weight[t] = 1;
+    for (int b = 0; b < batch->rows; b++) batch->length[b] = batch->steps;
+    return source->fill(source->context, i, batch, err);
+}
+
 static void walk_row(Walk *walk, int b, const Visit *visit)
 {
     const WeftBatch *batch = &walk->batch;
@@ -83,9 +94,7 @@ static bool rows_visit(const Forecasts *all, const Visit *visit, WeftError *err)
     const WeftSource *source = all->source;
     bool good = true;
     for (uint64_t i = 0; good && i < all->batches; i++) {
-        const size_t targets = targets_of(&walk.batch);
-        for (size_t t = 0; t < targets; t++) walk.batch.weight[t] = 1;
-        good = source->fill(source->context, i, &walk.batch, err);
+        good = walk_fill(&walk, source, i, err);
         for (int b = 0; good && b < source->rows; b++) walk_row(&walk, b, visit);
     }
     walk_close(&walk);
@@ -171,16 +180,30 @@ static void fit_close(Fit *fit)
 /* ---- the score ---- */
 
 typedef struct Errors {
-    const Fit *fit; /* NULL: the last value */
-    size_t last;    /* where in z that is */
+    const Fit *fit; /* NULL: a past value */
+    size_t past;    /* where in z that is */
     size_t outputs;
     double square, absolute, count;
 } Errors;
 
+static void errors_add(Errors *errors, double error)
+{
+    errors->square += error * error;
+    errors->absolute += fabs(error);
+    errors->count++;
+}
+
+static WeftScore errors_score(const Errors *errors)
+{
+    return (WeftScore){.loss = errors->square / errors->count,
+                       .accuracy = errors->absolute / errors->count,
+                       .targets = errors->count / (double)errors->outputs};
+}
+
 static double told(const Errors *errors, const double *z, size_t o)
 {
     const Fit *fit = errors->fit;
-    double sum = fit ? 0 : z[errors->last];
+    double sum = fit ? 0 : z[errors->past];
     for (size_t i = 0; fit && i < fit->n; i++)
         sum += fit->right[i * fit->outputs + o] * z[i];
     return sum;
@@ -189,39 +212,60 @@ static double told(const Errors *errors, const double *z, size_t o)
 static void errors_row(void *context, const double *z, const double *y)
 {
     Errors *errors = context;
-    for (size_t o = 0; o < errors->outputs; o++) {
-        const double error = told(errors, z, o) - y[o];
-        errors->square += error * error;
-        errors->absolute += fabs(error);
-        errors->count++;
-    }
+    for (size_t o = 0; o < errors->outputs; o++)
+        errors_add(errors, told(errors, z, o) - y[o]);
 }
 
-static bool errors_score(Forecasts test, const Fit *fit, WeftScore *score,
-                         WeftError *err)
+static bool without_net(Errors errors, Forecasts test, WeftScore *score, WeftError *err)
 {
-    const WeftModel *shape = test.shape;
-    Errors errors = {.fit = fit,
-                     .last =
-                         1 + (size_t)(test.source->steps - 1) * (size_t)shape->inputs,
-                     .outputs = (size_t)shape->outputs};
+    errors.outputs = (size_t)test.shape->outputs;
     if (!rows_visit(&test, &(Visit){&errors, errors_row}, err)) return false;
-    *score = (WeftScore){.loss = errors.square / errors.count,
-                         .accuracy = errors.absolute / errors.count,
-                         .targets = errors.count / (double)shape->outputs};
+    *score = errors_score(&errors);
     return true;
 }
 
-bool last_value_score(Forecasts test, WeftScore *score, WeftError *err)
+bool past_value_score(Forecasts test, int ago, WeftScore *score, WeftError *err)
 {
-    return errors_score(test, NULL, score, err);
+    const size_t step = (size_t)(test.source->steps - ago);
+    return without_net((Errors){.past = 1 + step * (size_t)test.shape->inputs}, test,
+                       score, err);
 }
 
 bool linear_score(Forecasts train, Forecasts test, WeftScore *score, WeftError *err)
 {
     Fit fit;
-    const bool good =
-        fit_open(&fit, train, err) && errors_score(test, &fit, score, err);
+    const bool good = fit_open(&fit, train, err) &&
+                      without_net((Errors){.fit = &fit}, test, score, err);
     fit_close(&fit);
+    return good;
+}
+
+static bool net_errors(WeftNet *net, const Forecasts *test, Walk *walk, float *out,
+                       Errors *errors, WeftError *err)
+{
+    const WeftBatch *batch = &walk->batch;
+    for (uint64_t i = 0; i < test->batches; i++) {
+        if (!walk_fill(walk, test->source, i, err) ||
+            !weft_predict(net, batch, out, err))
+            return false;
+        for (int j = 0; j < batch->rows * batch->outputs; j++)
+            if (batch->weight[j / batch->outputs] > 0)
+                errors_add(errors, (double)out[j] - (double)batch->target[j]);
+    }
+    return true;
+}
+
+bool net_score(WeftNet *net, Forecasts test, WeftScore *score, WeftError *err)
+{
+    const size_t outputs = (size_t)test.shape->outputs;
+    Errors errors = {.outputs = outputs};
+    Walk walk;
+    if (!walk_open(&walk, &test, err)) return false;
+    float *const out = calloc((size_t)walk.batch.rows * outputs, sizeof *out);
+    const bool good = out ? net_errors(net, &test, &walk, out, &errors, err)
+                          : fail(err, "out of memory");
+    free(out);
+    walk_close(&walk);
+    *score = errors_score(&errors);
     return good;
 }

@@ -1,5 +1,5 @@
-/* linear.h: what a forecast without a net is worth: the last value, and the linear
- * function of all inputs by least squares. */
+/* linear.h: what a forecast is worth: a past value, the linear function of all inputs by
+ * least squares, a net. */
 #pragma once
 
 #include "experiment.h"
@@ -12,9 +12,14 @@ typedef struct Forecasts {
     uint64_t batches;
 } Forecasts;
 
-/* The mean square error, and as accuracy the mean absolute error. */
-bool last_value_score(Forecasts test, WeftScore *score, WeftError *err);
+/* Each gives the mean square error, and as accuracy the mean absolute error.
+ *
+ * The first input, `ago` steps before what is told: 1 is the last value. */
+bool past_value_score(Forecasts test, int ago, WeftScore *score, WeftError *err);
 
 /* Fitted on `train`, with a constant. An input that those before it explain gets no
  * coefficient. */
 bool linear_score(Forecasts train, Forecasts test, WeftScore *score, WeftError *err);
+
+/* Of a net that tells a vector. */
+bool net_score(WeftNet *net, Forecasts test, WeftScore *score, WeftError *err);

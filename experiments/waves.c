@@ -158,7 +158,7 @@ static bool baseline(Data *data, Part part, int index, char name[BASELINE_SIZE],
     const Forecasts test = forecasts(&data->shape, &held, &of_held);
     return index ? linear_score(forecasts(&data->shape, &train, &of_train), test, score,
                                 err)
-                 : last_value_score(test, score, err);
+                 : past_value_score(test, 1, score, err);
 }
 
 static bool waves_data(const Experiment *experiment, const DataOptions *options,

@@ -305,6 +305,6 @@ Test(linear, last_value_is_the_first_input_of_the_last_step)
     for (int b = 1; b < 5; b++)
         for (int o = 0; o < 2; o++)
             sum += pow(batch.target[2 * b + o] - batch.x[2 * (5 + b)], 2);
-    cr_assert(last_value_score(all, &score, &err), "%s", err.text);
+    cr_assert(past_value_score(all, 1, &score, &err), "%s", err.text);
     cr_expect_float_eq(score.loss, sum / 8, 1e-6);
 }

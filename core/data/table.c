@@ -238,6 +238,14 @@ const char *weft_table_name(const WeftTable *table, int column)
     return column >= 0 && column < table->columns ? table->names[column] : NULL;
 }
 
+const char *weft_table_text(const WeftTable *table, size_t row, int column)
+{
+    if (row >= weft_table_rows(table) || column < 0 || column >= table->columns)
+        return NULL;
+    return table->text +
+           table->cells.start[(row + 1) * (size_t)table->columns + (size_t)column];
+}
+
 /* ---- numbers ---- */
 
 /* A finite decimal number with blanks around it, read alike in every locale. */
@@ -256,8 +264,7 @@ static bool table_convert(const WeftTable *t, int column, locale_t plain,
                           double *values, Error *err)
 {
     for (size_t i = 0; i < weft_table_rows(t); i++) {
-        const size_t cell = (i + 1) * (size_t)t->columns + (size_t)column;
-        const char *const field = t->text + t->cells.start[cell];
+        const char *const field = weft_table_text(t, i, column);
         if (!table_number(field, plain, &values[i]))
             return error(
                 err, "%s: line %zu, column %d (%.60s): \"%.60s\" is not a number",
