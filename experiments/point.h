@@ -12,6 +12,7 @@ typedef struct Trial {
     const char *out, *file; /* folder of the rows; what is opened, or NULL */
     int size;               /* an index into size_names */
     bool own_rates;         /* not the declared ones */
+    char rate[32];          /* the only one, by --rate */
     Data data;              /* for its shape and baselines */
     uint64_t file_bits;     /* digest of the file */
     char path[4096];        /* of the rows */

@@ -93,6 +93,21 @@ static bool length_alone(const Trial *trial, const Settings *declared, WeftError
                 experiment->name);
 }
 
+/* In a grid of rates one that is told is all of them. */
+static bool rate_alone(Trial *trial, const Settings *declared, WeftError *err)
+{
+    const double rate = trial->settings.rate;
+    if (!trial->settings.rate_told || !trial->grid.rates) return true;
+    if (trial->own_rates)
+        return fail(err, "--rate %g with --rates %s: expected one of them", rate,
+                    trial->grid.rates);
+    snprintf(trial->rate, sizeof trial->rate, "%.17g", rate);
+    trial->grid.rates = trial->rate;
+    trial->own_rates = true;
+    trial->settings.rate = declared->rate;
+    return true;
+}
+
 /* A width that was told takes the place of the declared parameters. */
 static void own_text(Trial *trial, const Settings *declared)
 {
@@ -124,9 +139,9 @@ static bool trial_read(Trial *trial, const Experiment *experiment, Options *opti
     if (!verb_call(verb, groups, argc, argv, call, err)) return false;
     call->status = BAD_CALL;
     if (!length_alone(trial, &declared, err)) return false;
-    own_text(trial, &declared);
     trial->own_rates = trial->grid.rates != rates;
-    if (trial->settings.rate != declared.rate) trial->grid.rates = NULL;
+    if (!rate_alone(trial, &declared, err)) return false;
+    own_text(trial, &declared);
     trial->out = options->out;
     if (experiment->file)
         trial->file = options->file ? options->file : experiment->file;

@@ -192,6 +192,20 @@ static void parameters_write(const Option *option, const void *field, char *text
 
 static const OptionKind option_parameters = {parameters_read, parameters_write};
 
+static bool rate_read(const Option *option, const char *text, void *field,
+                      WeftError *err)
+{
+    ((Settings *)(void *)((char *)field - option->field))->rate_told = true;
+    return option_number.read(option, text, field, err);
+}
+
+static void rate_write(const Option *option, const void *field, char *text, size_t size)
+{
+    option_number.write(option, field, text, size);
+}
+
+static const OptionKind option_rate = {rate_read, rate_write};
+
 static const char *const optimizers[] = {"sgd", "rmsprop", "adam", "adamw", NULL};
 static const char *const schedules[] = {"constant", "step", "cosine", NULL};
 
@@ -222,7 +236,7 @@ const Option settings_options[] = {
     {"steps", "N", "updates in all", &option_count, FIELD(steps), 0, 0, NULL},
     {"every", "N", "updates between evaluations; 0: a tenth of all", &option_count, FIELD(every), 0, 0, NULL},
     {"optimizer", "NAME", "sgd, rmsprop, adam or adamw", &option_choice, FIELD(optimizer), 0, 0, optimizers},
-    {"rate", "X", "learning rate", &option_number, FIELD(rate), 1e-12, 1e6, NULL},
+    {"rate", "X", "learning rate", &option_rate, FIELD(rate), 1e-12, 1e6, NULL},
     {"momentum", "X", "of sgd", &option_number, FIELD(momentum), 0, 1, NULL},
     {"decay", "X", "of the weights: L2, in adamw decoupled", &option_number, FIELD(decay), 0, 1e6, NULL},
     {"schedule", "NAME", "of the rate: constant, step or cosine", &option_choice, FIELD(schedule), 0, 0, schedules},

@@ -9,7 +9,7 @@ typedef struct Settings {
     const char *cell;   /* a name or a file */
     const char *layers; /* "2", or "lstm:128,gru:64" */
     int hidden;
-    bool hidden_told, parameters_told; /* by options */
+    bool hidden_told, parameters_told, rate_told; /* by options */
     uint64_t
         parameters; /* at most, of the net: settings_solve finds hidden; 0: as told */
     bool both;

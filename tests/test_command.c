@@ -687,6 +687,13 @@ Test(command, files_and_rates_are_told_once)
 {
     write_text("t.txt");
     expect_call(2, "0.01 is there twice", "weft run adding --rates 1e-2,0.01");
+    expect_call(2, "--rate 0.1 with --rates 1e-2: expected one of them",
+                "weft run adding --rates 1e-2 --rate 0.1");
+    /* the declared one too is then the only one */
+    expect_call(0, "1 points, 0 of them",
+                "weft run adding --cell rnn --length 5 --seed 0 --steps 1 --rate 5e-3 "
+                "--out rate");
+    expect_call(0, "--rates 0.005 --steps '1'", "cat rate/adding.tsv");
     expect_call(2, "text and text_sizes open a file each",
                 "weft run text text_sizes --file t.txt");
     expect_call(2, "nothing to run", "weft run language --out rows");
@@ -763,7 +770,7 @@ Test(command, report_draws_one_page_that_needs_no_network)
     /* mission; success, last and two curves of adding; bars and curves of text */
     expect_call(0, "7", "grep -c '<svg' rows/index.html");
     expect_call(1, "", "grep -oE '(href|src)=.?[a-z]*:' rows/index.html");
-    expect_call(0, "--cell 'gru' --length 8 --seed 1 --hidden '8' --steps '60'",
+    expect_call(0, "--cell 'gru' --length 8 --seed 1 --rates 0.001 --hidden '8'",
                 "grep \"length 8 --seed 1\" rows/index.html");
 }
 
