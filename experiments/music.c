@@ -356,18 +356,18 @@ static const Claim chorales_values[] = {
     {0},
 };
 static const Claim nottingham_claims[] = {
-    {.name = "before", .text = "lstm is better than each note by itself before, by a nat or more", AT("lstm", 200), .against = BEFORE, .low = -HUGE_VAL, .high = -1, .published = "-1.95 (3.20 less the 5.15 of counting)", .source = CHUNG},
-    {.name = "lstm", .text = "lstm: 3.6 nats or less", AT("lstm", 200), .low = 0, .high = 3.6, .published = "3.20", .source = CHUNG},
-    {.name = "gru", .text = "gru: 3.6 nats or less", AT("gru", 200), .low = 0, .high = 3.6, .published = "3.23", .source = CHUNG},
+    {.name = "before", .text = "lstm is better than each note by itself before, by a nat or more", AT("lstm", 100), .against = BEFORE, .low = -HUGE_VAL, .high = -1, .published = "-1.95 (3.20 less the 5.15 of counting)", .source = CHUNG},
+    {.name = "lstm", .text = "lstm: 3.6 nats or less", AT("lstm", 100), .low = 0, .high = 3.6, .published = "3.20", .source = CHUNG},
+    {.name = "gru", .text = "gru: 3.6 nats or less", AT("gru", 100), .low = 0, .high = 3.6, .published = "3.23", .source = CHUNG},
     {0},
 };
 static const Claim nottingham_values[] = {
-    {.name = "rnn", .text = "rnn of 20 thousand parameters", AT("rnn", 200), NOTTINGHAM(3.13), .published = "3.13", .source = CHUNG},
-    {.name = "lstm", .text = "lstm of 20 thousand parameters", AT("lstm", 200), NOTTINGHAM(3.20), .published = "3.20", .source = CHUNG},
-    {.name = "gru", .text = "gru of 20 thousand parameters", AT("gru", 200), NOTTINGHAM(3.23), .published = "3.23", .source = CHUNG},
-    {.name = "rnn-bai", .text = "rnn", AT("rnn", 200), NOTTINGHAM(4.05), .published = "4.05", .source = BAI},
-    {.name = "lstm-bai", .text = "lstm", AT("lstm", 200), NOTTINGHAM(3.29), .published = "3.29", .source = BAI},
-    {.name = "gru-bai", .text = "gru", AT("gru", 200), NOTTINGHAM(3.46), .published = "3.46", .source = BAI},
+    {.name = "rnn", .text = "rnn (there of 20 thousand parameters)", AT("rnn", 100), NOTTINGHAM(3.13), .published = "3.13", .source = CHUNG},
+    {.name = "lstm", .text = "lstm (there of 20 thousand parameters)", AT("lstm", 100), NOTTINGHAM(3.20), .published = "3.20", .source = CHUNG},
+    {.name = "gru", .text = "gru (there of 20 thousand parameters)", AT("gru", 100), NOTTINGHAM(3.23), .published = "3.23", .source = CHUNG},
+    {.name = "rnn-bai", .text = "rnn", AT("rnn", 100), NOTTINGHAM(4.05), .published = "4.05", .source = BAI},
+    {.name = "lstm-bai", .text = "lstm", AT("lstm", 100), NOTTINGHAM(3.29), .published = "3.29", .source = BAI},
+    {.name = "gru-bai", .text = "gru", AT("gru", 100), NOTTINGHAM(3.46), .published = "3.46", .source = BAI},
     {0},
 };
 // clang-format on
@@ -405,22 +405,24 @@ const Experiment experiment_nottingham = {
     MUSIC_COMMON,
     .name = "nottingham",
     .question = "Which notes sound next in a folk tune of Nottingham?",
-    .claim = "nets of 20 thousand parameters tell them better than counting does: 3.6 "
+    .claim = "nets of 100 thousand parameters tell them better than counting does: 3.6 "
              "nats or less",
-    .grid = {"rnn,lstm,gru", NUMBERS(200), NUMBERS(0, 1), NULL},
+    .grid = {"rnn,lstm,gru", NUMBERS(100), NUMBERS(0), "1,0.12"},
     .train =
         {
             SETTINGS_COMMON,
-            .parameters = 20200,
-            .rate = 1e-2,
+            .parameters = 100000,
+            .optimizer = WEFT_SGD, /* Adam learns gru far slower here */
+            .momentum = 0.9,
+            .rate = 0.12,
             .schedule = WEFT_COSINE,
-            .batch = 4,
+            .batch = 8,
             .chunks_per_update = 1,
-            .steps = 20000,
-            .every = 2000,
+            .steps = 6000,
+            .every = 1000,
         },
     .file = "build/data/Nottingham.mat",
-    .longer = "--seed 0..4 --steps 100000",
+    .longer = "--seed 0..4 --steps 20000",
     .claims = nottingham_claims,
     .values = nottingham_values,
 };
