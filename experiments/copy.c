@@ -132,6 +132,7 @@ const Experiment experiment_copy = {
     .test = 1000,
     .glance = 50,
     .solved = 0.001,
+    .under = 0.5, /* of no memory */
     .unit = "nats a step",
     .length_name = "gap T (steps)",
     .dependency = true,

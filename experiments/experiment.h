@@ -158,6 +158,9 @@ struct Experiment {
     bool (*score)(WeftNet *net, const Drawn *test, WeftScore *score, WeftError *err);
     /* Success, which ends the training: a loss below, or a score at least; 0: none does. */
     double solved, right;
+    /* Success too, which ends no training: a loss below this share of the first oracle's;
+     * 0: none. */
+    double under;
 
     /* What is measured beside the loss when the training is over; *measured is empty
      * before. The net's parameters may be changed. */
@@ -191,6 +194,8 @@ int experiments_count(void);
 void experiment_length(const Experiment *experiment, int length, Settings *settings);
 
 bool experiment_solves(const Experiment *experiment, const WeftScore *score);
+/* The loss below which a training at this length succeeds; 0: none. */
+double experiment_success_loss(const Experiment *experiment, int length);
 /* Whether it has a success, and whether its score is one that counts. */
 bool experiment_has_success(const Experiment *experiment);
 bool experiment_has_score(const Experiment *experiment);

@@ -86,17 +86,24 @@ bool experiment_solves(const Experiment *experiment, const WeftScore *score)
            (experiment->right > 0 && score->accuracy >= experiment->right);
 }
 
+double oracle_loss(const Oracle *oracle, int length)
+{
+    return oracle->at ? oracle->at(length) : oracle->loss;
+}
+
+double experiment_success_loss(const Experiment *experiment, int length)
+{
+    return experiment->under > 0
+               ? experiment->under * oracle_loss(experiment->oracles, length)
+               : experiment->solved;
+}
+
 bool experiment_has_success(const Experiment *experiment)
 {
-    return experiment->solved > 0 || experiment->right > 0;
+    return experiment->solved > 0 || experiment->right > 0 || experiment->under > 0;
 }
 
 bool experiment_has_score(const Experiment *experiment)
 {
     return experiment->score_name || experiment->right > 0;
-}
-
-double oracle_loss(const Oracle *oracle, int length)
-{
-    return oracle->at ? oracle->at(length) : oracle->loss;
 }

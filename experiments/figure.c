@@ -19,6 +19,11 @@ typedef struct Across {
     bool upright;    /* the places are on the y axis */
 } Across;
 
+static uint64_t length_at(const Across *across, double place)
+{
+    return across->length ? across->length : (uint64_t)place;
+}
+
 static void dash_put(Plot *plot, const Across *across, int i, double value)
 {
     const double place = across->place[i];
@@ -41,11 +46,9 @@ static int dash_oracles(Plot *plot, const Oracle *oracle, const Across *across)
     int index = 0;
     for (; oracle && oracle->name; oracle++) {
         plot_block(plot);
-        for (int i = 0; i < across->places; i++) {
-            const uint64_t place = (uint64_t)across->place[i];
-            const uint64_t length = across->length ? across->length : place;
-            dash_put(plot, across, i, oracle_loss(oracle, (int)length));
-        }
+        for (int i = 0; i < across->places; i++)
+            dash_put(plot, across, i,
+                     oracle_loss(oracle, (int)length_at(across, across->place[i])));
         plot_dashed(plot, index++, oracle->name);
     }
     return index;
@@ -57,17 +60,31 @@ static const Oracle *oracles_of_loss(const Experiment *experiment)
     return experiment->measure ? NULL : experiment->oracles;
 }
 
+static double success_from(const Experiment *experiment, What what,
+                           const Across *across, int place)
+{
+    const double percent = experiment->score_name ? 1 : 100;
+    const uint64_t length = length_at(across, across->place[place]);
+    return what == LOSSES ? experiment_success_loss(experiment, (int)length)
+                          : experiment->right * percent;
+}
+
 static void dash_success(Plot *plot, const Scene *scene, const Across *across,
                          What what, int index)
 {
     const Experiment *experiment = scene->experiment;
-    const double percent = experiment->score_name ? 1 : 100;
-    const double from =
-        what == LOSSES ? experiment->solved : experiment->right * percent;
+    const double first = success_from(experiment, what, across, 0);
     char name[64];
+    if (first <= 0) return;
     snprintf(name, sizeof name, "success: %s %.4g", what == LOSSES ? "below" : "from",
-             from);
-    if (from > 0) dash_constant(plot, across, from, index, name);
+             first);
+    if (what == LOSSES && experiment->under > 0)
+        snprintf(name, sizeof name, "success: below %g of %s", experiment->under,
+                 experiment->oracles->name);
+    plot_block(plot);
+    for (int i = 0; i < across->places; i++)
+        dash_put(plot, across, i, success_from(experiment, what, across, i));
+    plot_dashed(plot, index, name);
 }
 
 /* Those of losses, or of scores. */
@@ -523,15 +540,16 @@ static void mission_axes(Plot *plot)
     plot->x.log = true;
 }
 
-/* At the centres of bins that are in the figure. */
 static void mission_tics(Plot *plot)
 {
     char text[32];
-    for (double length = BIN_ZERO; length < 1e7; length *= 2) {
-        if (length * 1.5 < plot->x.low || length > plot->x.high * 1.5) continue;
-        snprintf(text, sizeof text, "%.3g", length);
-        plot_tic(&plot->x, text, length);
-    }
+    for (double ten = 1; ten < 1e7; ten *= 10)
+        for (int i = 0; i < 3; i++) {
+            const double length = ten * (int[]){1, 2, 5}[i];
+            if (length * 1.3 < plot->x.low || length > plot->x.high * 1.3) continue;
+            snprintf(text, sizeof text, "%.0f", length);
+            plot_tic(&plot->x, text, length);
+        }
 }
 
 bool figure_mission(const Result *result, int results, const char *folder,
@@ -542,12 +560,12 @@ bool figure_mission(const Result *result, int results, const char *folder,
     bool good = plot_open(&plot, err);
     *count = 0;
     if (!good) return false;
-    *figure =
-        (Figure){"mission", "success against the length of the dependency",
-                 "Trainings that solve their task, against the length over which "
-                 "they must remember. Small marks: each experiment at each of its "
-                 "lengths; lines: means over the experiments, neighbouring "
-                 "lengths together."};
+    *figure = (Figure){
+        "mission", "success against the length of the dependency",
+        "Trainings that succeed, as each experiment says, against the length "
+        "over which they must remember. Small marks: each experiment at each of its "
+        "lengths; lines: means over the experiments, neighbouring "
+        "lengths together."};
     mission_axes(&plot);
     for (int c = 0; good && c < 3; c++)
         good = mission_cell(result, results, cell[c], c, &plot, err);

@@ -231,7 +231,8 @@ static void put_size(FILE *script, const Plot *plot)
     fprintf(script, "set tmargin at screen %.4f\n", 1 - (double)top / height);
     fprintf(script, "set key at screen 0.02,0.99 left top vertical maxrows %d ",
             rows > 0 ? rows : 1);
-    fprintf(script, "Left reverse font ',%d' samplen 2 spacing 0.9 width -3\n", SMALL);
+    fprintf(script, "Left reverse font ',%d' samplen 2 spacing 0.9 width %.1f\n", SMALL,
+            -0.13 * plot->widest); /* gnuplot takes letters for wider than most are */
 }
 
 static void put_script(FILE *script, Plot *plot, const char *folder, const char *name)

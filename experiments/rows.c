@@ -202,7 +202,8 @@ void rows_close(Rows *rows)
 bool row_succeeds(const Experiment *experiment, const Row *row)
 {
     const WeftScore test = {.loss = row->loss, .accuracy = row->score};
-    return experiment_solves(experiment, &test);
+    return experiment_solves(experiment, &test) ||
+           row->loss < experiment_success_loss(experiment, (int)row->length);
 }
 
 /* ---- the group and the rate that count ---- */

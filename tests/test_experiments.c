@@ -506,3 +506,16 @@ Test(rows, what_is_appended_is_read_back)
     rows_close(&rows);
     unlink(path);
 }
+
+/* Half the loss of no memory, 10 ln 8 / (T + 20). */
+Test(rows, success_under_a_share_of_an_oracle_is_of_the_length_and_ends_no_training)
+{
+    const double half[] = {0.3466, 0.08664}; /* at T = 10, 100 */
+    for (int i = 0; i < 2; i++) {
+        Row row = {.length = i ? 100 : 10, .loss = 0.99 * half[i]};
+        cr_expect(row_succeeds(&experiment_copy, &row));
+        cr_expect(!experiment_solves(&experiment_copy, &(WeftScore){.loss = row.loss}));
+        row.loss = 1.01 * half[i];
+        cr_expect(!row_succeeds(&experiment_copy, &row));
+    }
+}
