@@ -189,6 +189,8 @@ const Experiment *experiment_find(const char *name, WeftError *err);
  * number; 0 with a message when there is none. *list has room for all. */
 int experiments_named(const char *name, const Experiment **list, WeftError *err);
 int experiments_count(void);
+/* For --help: the names, a line for each chapter. */
+void experiments_print(void);
 
 /* Settings of a point at this length. */
 void experiment_length(const Experiment *experiment, int length, Settings *settings);

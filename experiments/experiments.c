@@ -1,6 +1,7 @@
 /* experiments.c: the list of experiments, by name. */
 #include "experiment.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ITEM(name) &experiment_##name,
@@ -70,6 +71,17 @@ int experiments_named(const char *name, const Experiment **list, WeftError *err)
             list[count++] = experiments[i];
     if (!count) unknown(name, err);
     return count;
+}
+
+void experiments_print(void)
+{
+    printf("\nExperiments, by chapter:\n");
+    for (Chapter chapter = 0; chapter < CHAPTERS; chapter++) {
+        printf("  %-9s", chapter_names[chapter]);
+        for (int i = 0; experiments[i]; i++)
+            if (experiments[i]->chapter == chapter) printf(" %s", experiments[i]->name);
+        putchar('\n');
+    }
 }
 
 void experiment_length(const Experiment *experiment, int length, Settings *settings)

@@ -615,8 +615,10 @@ static Status run_run(const Verb *verb, int argc, char **argv, WeftError *err)
                          .lock = PTHREAD_MUTEX_INITIALIZER,
                          .lock_file = -1};
     if (!trial_read(&first, &experiment_adding, &campaign.options, verb, argc, argv,
-                    &call, err))
+                    &call, err)) {
+        if (call.status == DONE) experiments_print();
         return call.status;
+    }
     Status status = BAD_CALL;
     if (campaign_read(&campaign, verb, argc, argv, &call, err))
         status = campaign_do(&campaign, err);

@@ -683,6 +683,11 @@ Test(command, what_the_length_says_is_said_by_no_option)
                 "weft train lags_carried --cell rnn --length 4 --steps 1");
 }
 
+Test(command, help_of_run_lists_the_experiments)
+{
+    expect_call(0, "  music     chorales nottingham\n", "weft run --help");
+}
+
 Test(command, files_and_rates_are_told_once)
 {
     write_text("t.txt");
