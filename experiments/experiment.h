@@ -96,7 +96,8 @@ typedef struct Oracle {
 } Oracle;
 double oracle_loss(const Oracle *oracle, int length);
 
-/* SOLVED: 1 of a seed that did, else 0. UPDATES: to success; infinite without. */
+/* SOLVED: 1 of a seed that succeeds, else 0. UPDATES: to the end by success; infinite
+ * without. */
 typedef enum Of { LOSS, SCORE, UPDATES, SOLVED } Of;
 typedef enum Over { EVERY_SEED, SOME_SEED, MEDIAN_SEED, MEAN_SEED } Over;
 

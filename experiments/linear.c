@@ -4,6 +4,7 @@
  * Cholesky's L L^T in double. */
 #include "linear.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -226,6 +227,7 @@ static bool without_net(Errors errors, Forecasts test, WeftScore *score, WeftErr
 
 bool past_value_score(Forecasts test, int ago, WeftScore *score, WeftError *err)
 {
+    assert(ago >= 1 && ago <= test.source->steps);
     const size_t step = (size_t)(test.source->steps - ago);
     return without_net((Errors){.past = 1 + step * (size_t)test.shape->inputs}, test,
                        score, err);
@@ -258,6 +260,7 @@ static bool net_errors(WeftNet *net, const Forecasts *test, Walk *walk, float *o
 bool net_score(WeftNet *net, Forecasts test, WeftScore *score, WeftError *err)
 {
     const size_t outputs = (size_t)test.shape->outputs;
+    assert(test.shape->vector);
     Errors errors = {.outputs = outputs};
     Walk walk;
     if (!walk_open(&walk, &test, err)) return false;

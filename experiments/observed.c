@@ -182,7 +182,7 @@ static const char *rail_text(const Rail *rail, const Day *day, int column)
     return weft_table_text(rail->table, day->row, column);
 }
 
-/* The file has days twice; what it says of them must be the same. */
+/* The file has days twice; the numbers must be the same. */
 static bool rail_once(Rail *rail, WeftError *err)
 {
     size_t kept = 0;
@@ -219,8 +219,8 @@ static bool rail_days(Rail *rail, WeftError *err)
     return rail_once(rail, err);
 }
 
-#define KINDS  "AUW" /* Saturday; Sunday and holiday; else */
-#define INPUTS 5     /* rail, bus, and the kind of the next day */
+static const char kinds[] = "AUW"; /* Saturday; Sunday and holiday; else */
+#define INPUTS 5                   /* rail, bus, and the kind of the next day */
 
 static bool rail_missing(const Rail *rail, long date, WeftError *err)
 {
@@ -230,7 +230,7 @@ static bool rail_missing(const Rail *rail, long date, WeftError *err)
     return fail(err, "%s: the day %s is missing", rail->path, text);
 }
 
-/* Days from .. to-1, and what is known of day `to`, into x [to - from][inputs]. */
+/* Days from .. to-1 into x [to - from][inputs]. */
 static bool rail_fill(const Rail *rail, long from, long to, int inputs, float *x,
                       WeftError *err)
 {
@@ -244,10 +244,10 @@ static bool rail_fill(const Rail *rail, long from, long to, int inputs, float *x
         if (inputs == 1) continue;
         at[1] = (float)(rail->bus[day->row] / 1e6);
         const char *kind = rail_text(rail, day, rail->type), *found = NULL;
-        if (strlen(kind) != 1 || !(found = strchr(KINDS, *kind)))
+        if (strlen(kind) != 1 || !(found = strchr(kinds, *kind)))
             return fail(err, "%s: day_type \"%.20s\": expected A, U or W", rail->path,
                         kind);
-        if (date > from) at[2 + (found - KINDS) - inputs] = 1; /* the day before */
+        if (date > from) at[2 + (found - kinds) - inputs] = 1; /* the day before */
     }
     return true;
 }
@@ -280,12 +280,16 @@ static bool rail_read(const char *path, Observed *observed, WeftError *err)
 /* ---- sunspots, carbon dioxide ---- */
 
 /* 70 percent of the steps train, 10 are validation. */
-static bool share_out(Observed *observed, size_t steps, WeftError *err)
+static bool share_out(Observed *observed, const char *path, size_t steps, int season,
+                      WeftError *err)
 {
+    observed->season = season;
     observed->steps = steps;
     observed->start[TRAINING] = 1;
     observed->start[VALIDATION] = steps * 70 / 100;
     observed->start[TEST] = steps * 80 / 100;
+    if (observed->start[VALIDATION] <= (size_t)season)
+        return fail(err, "%s: %zu steps are too few", path, steps);
     observed->x = calloc(steps, sizeof *observed->x);
     return observed->x || fail(err, "out of memory");
 }
@@ -296,12 +300,11 @@ static bool sunspots_read(const char *path, Observed *observed, WeftError *err)
     const double *spots = NULL;
     const bool good = weft_table_open(path, &table, err) &&
                       (spots = numbers(table, "SUNACTIVITY", err)) &&
-                      share_out(observed, weft_table_rows(table), err);
+                      share_out(observed, path, weft_table_rows(table), 1, err);
     for (size_t i = 0; good && i < observed->steps; i++)
         observed->x[i] = (float)(spots[i] / 100);
     weft_table_close(table);
     observed->unit = 100;
-    observed->season = 1;
     observed->season_ago = "last value";
     return good;
 }
@@ -342,7 +345,7 @@ static bool co2_series(const char *path, const WeftTable *table, Observed *obser
 {
     const size_t rows = weft_table_rows(table);
     const int column = weft_table_find(table, "co2", err);
-    if (column < 0 || !share_out(observed, rows - 1, err)) return false;
+    if (column < 0 || !share_out(observed, path, rows - 1, 52, err)) return false;
     double *const value = calloc(rows, sizeof *value);
     const bool good = value ? weeks_read(path, table, column, value, err)
                             : fail(err, "out of memory");
@@ -359,7 +362,6 @@ static bool co2_read(const char *path, Observed *observed, WeftError *err)
         weft_table_open(path, &table, err) && co2_series(path, table, observed, err);
     weft_table_close(table);
     observed->unit = 1;
-    observed->season = 52;
     observed->season_ago = "a year before";
     return good;
 }
@@ -381,6 +383,15 @@ static bool note(const Data *data, WeftNet *net, WeftError *err)
 {
     (void)data;
     return weft_net_note(net, "data", DATA_TASK, err);
+}
+
+static bool is_finite(const Observed *observed, const char *path, WeftError *err)
+{
+    const size_t count = observed->steps * (size_t)observed->inputs;
+    for (size_t i = 0; i < count; i++)
+        if (!isfinite(observed->x[i]))
+            return fail(err, "%s: a number is too large for a float", path);
+    return true;
 }
 
 static bool cut(Observed *observed, uint64_t seed, WeftError *err)
@@ -409,7 +420,9 @@ static bool observed_data(Read *read, int inputs, const DataOptions *options,
     observed->inputs = inputs;
     observed->window = options->length;
     observed->rows = settings->batch;
-    if (!read(options->file, observed, err) || !cut(observed, settings->seed, err)) {
+    if (!read(options->file, observed, err) ||
+        !is_finite(observed, options->file, err) ||
+        !cut(observed, settings->seed, err)) {
         observed_close(observed);
         return false;
     }
@@ -459,12 +472,12 @@ OBSERVED(co2_data, co2_read, 1)
 
 // clang-format off
 #define GATES(window)                                                                      \
-    {.name = "lstm-rnn", .text = "lstm has at least 0.85 of the error of rnn", AT("lstm", window), OVER("rnn"), .low = 0.85, .high = HUGE_VAL, .published = "-", .source = "a short memory suffices"}, \
-    {.name = "gru-rnn", .text = "gru has at least 0.85 of the error of rnn", AT("gru", window), OVER("rnn"), .low = 0.85, .high = HUGE_VAL, .published = "-", .source = "a short memory suffices"}
+    {.name = "lstm-rnn", .text = "lstm has 0.85 to 1.15 times the error of rnn", AT("lstm", window), OVER("rnn"), .low = 0.85, .high = 1.15, .published = "-", .source = "a short memory suffices"}, \
+    {.name = "gru-rnn", .text = "gru has 0.85 to 1.15 times the error of rnn", AT("gru", window), OVER("rnn"), .low = 0.85, .high = 1.15, .published = "-", .source = "a short memory suffices"}
 
 static const Claim rail_claims[] = {
     GATES(56),
-    {.name = "rnn-week", .text = "rnn has at most 0.85 of the error of the day a week before", AT("rnn", 56), OVER("a week before"), .low = 0, .high = 0.85, .published = "0.69 (29015 of 42143)", .source = GERON},
+    {.name = "rnn-linear", .text = "rnn has less error than the linear forecast", AT("rnn", 56), OVER("linear"), .low = 0, .high = 1, .published = "0.77 (29015 of 37866)", .source = GERON},
     {0},
 };
 static const Claim rail_values[] = {
@@ -479,7 +492,7 @@ static const Claim deep_values[] = {
 };
 static const Claim all_claims[] = {
     GATES(56),
-    {.name = "rnn-week", .text = "rnn has at most 0.7 of the error of the day a week before", AT("rnn", 56), OVER("a week before"), .low = 0, .high = 0.7, .published = "0.52 (22062 of 42143)", .source = GERON},
+    {.name = "rnn-week", .text = "rnn has at most 0.7 of the error of the day a week before", AT("rnn", 56), OVER("a week before"), .low = 0, .high = 0.7, .published = "0.52 (22062 of 42143, of March to May)", .source = GERON},
     {0},
 };
 static const Claim all_values[] = {
@@ -488,12 +501,12 @@ static const Claim all_values[] = {
 };
 static const Claim sunspots_claims[] = {
     GATES(22),
-    {.name = "rnn-last", .text = "rnn has at most 0.85 of the error of the last value", AT("rnn", 22), OVER("last value"), .low = 0, .high = 0.85, .published = "-", .source = "the series has a period"},
+    {.name = "rnn-linear", .text = "rnn has at most 1.1 times the error of the linear forecast", AT("rnn", 22), OVER("linear"), .low = 0, .high = 1.1, .published = "-", .source = "a short memory suffices"},
     {0},
 };
 static const Claim co2_claims[] = {
     GATES(52),
-    {.name = "rnn-year", .text = "rnn has at most 0.85 of the error of the week a year before", AT("rnn", 52), OVER("a year before"), .low = 0, .high = 0.85, .published = "-", .source = "noise of that year is in it"},
+    {.name = "rnn-linear", .text = "rnn has at most 1.1 times the error of the linear forecast", AT("rnn", 52), OVER("linear"), .low = 0, .high = 1.1, .published = "-", .source = "a short memory suffices"},
     {0},
 };
 // clang-format on
@@ -505,9 +518,11 @@ static const Claim co2_claims[] = {
     SETTINGS_COMMON, .hidden = 32, .rate = 3e-3, .schedule = WEFT_COSINE, .batch = 32, \
                      .chunks_per_update = 1, .steps = 3000, .every = 500
 #define RAIL                                                                           \
-    OBSERVED_COMMON, .score_name = "mean absolute error, riders",                      \
-                     .file = "build/data/chicago_ridership.csv",                       \
-                     .file_from = "github.com/ageron/data has it"
+    OBSERVED_COMMON,                                                                   \
+        .score_name = "mean absolute error, riders",                                   \
+        .file = "build/data/chicago_ridership.csv",                                    \
+        .file_from = "github.com/ageron/data has it in ridership/, by another name; "  \
+                     "experiments/run looks in $WEFT_DATA"
 #define STATSMODELS(name)                                                              \
     .file = "/usr/lib/python3/dist-packages/statsmodels/datasets/" name,               \
     .file_from = "Debian's python3-statsmodels"
@@ -517,8 +532,7 @@ const Experiment experiment_rail = {
     RAIL,
     .name = "rail",
     .question = "How many will board Chicago's rail tomorrow?",
-    .claim =
-        "a simple net tells it better than the day a week before; gates add nothing",
+    .claim = "a simple net tells it better than a linear forecast; gates add nothing",
     .grid = {EACH, NUMBERS(56), NUMBERS(0, 1, 2), "1e-2,3e-3"},
     .train = {TRAIN},
     .open = rail_data,
@@ -530,7 +544,7 @@ const Experiment experiment_rail_deep = {
     RAIL,
     .name = "rail_deep",
     .question = "And with three layers?",
-    .claim = "no better",
+    .claim = "the book's are no better for it: 31211 riders, with one layer 29015",
     .grid = {"rnn", NUMBERS(56), NUMBERS(0, 1, 2), "3e-3,1e-3"},
     .train = {TRAIN, .layers = "3"},
     .open = rail_data,
@@ -542,7 +556,7 @@ const Experiment experiment_rail_all = {
     .name = "rail_all",
     .question = "And when boardings of the bus, and whether tomorrow is a holiday, are "
                 "known too?",
-    .claim = "half the error of the day a week before; gates add nothing",
+    .claim = "far better than the day a week before does; gates add nothing",
     .grid = {EACH, NUMBERS(56), NUMBERS(0, 1, 2), "1e-2,3e-3"},
     .train = {TRAIN},
     .open = rail_all_data,
@@ -554,7 +568,7 @@ const Experiment experiment_sunspots = {
     OBSERVED_COMMON,
     .name = "sunspots",
     .question = "How many sunspots will next year have?",
-    .claim = "a simple net tells it better than this year does; gates add nothing",
+    .claim = "a simple net tells it as a linear forecast does; gates add nothing",
     .grid = {EACH, NUMBERS(22), NUMBERS(0, 1, 2), "1e-2,3e-3"},
     .train = {TRAIN, .hidden = 8, .steps = 1000, .every = 200},
     .score_name = "mean absolute error, sunspots",
@@ -567,8 +581,7 @@ const Experiment experiment_co2 = {
     OBSERVED_COMMON,
     .name = "co2",
     .question = "By how much will carbon dioxide rise next week on Mauna Loa?",
-    .claim = "a simple net tells it better than the week a year before; gates add "
-             "nothing",
+    .claim = "a simple net tells it as a linear forecast does; gates add nothing",
     .grid = {EACH, NUMBERS(52), NUMBERS(0, 1, 2), "1e-2,3e-3"},
     .train = {TRAIN, .hidden = 16, .steps = 2000, .every = 500},
     .score_name = "mean absolute error, ppm",

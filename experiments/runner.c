@@ -551,7 +551,11 @@ static bool is_named(const Call *call, const Experiment *experiment)
 static bool is_skipped(const Experiment *experiment, const Options *options)
 {
     const char *file = options->file ? options->file : experiment->file;
-    if ((int)experiment->from > options->size) return true;
+    if ((int)experiment->from > options->size) {
+        progress_line("%s is skipped: --size %s has it", experiment->name,
+                      size_names[experiment->from]);
+        return true;
+    }
     if (!experiment->file || !access(file, R_OK)) return false;
     progress_line("%s is skipped: no %s (%s)", experiment->name, file,
                   experiment->file_from);

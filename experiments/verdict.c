@@ -22,12 +22,13 @@ static bool is_of(const Experiment *experiment, const Row *row, const char *cell
 
 static double value_of(const Experiment *experiment, const Row *row, Of of)
 {
-    const bool succeeds = row_succeeds(experiment, row);
+    const WeftScore test = {.loss = row->loss, .accuracy = row->score};
     switch (of) {
     case LOSS: return row->loss;
     case SCORE: return row->score;
-    case UPDATES: return succeeds ? (double)row->step : HUGE_VAL;
-    default: return succeeds;
+    case UPDATES:
+        return experiment_solves(experiment, &test) ? (double)row->step : HUGE_VAL;
+    default: return row_succeeds(experiment, row);
     }
 }
 

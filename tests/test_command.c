@@ -683,6 +683,11 @@ Test(command, what_the_length_says_is_said_by_no_option)
                 "weft train lags_carried --cell rnn --length 4 --steps 1");
 }
 
+Test(command, what_a_larger_size_alone_has_is_skipped_and_says_so)
+{
+    expect_call(2, "chorales is skipped: --size full has it", "weft run music");
+}
+
 Test(command, help_of_run_lists_the_experiments)
 {
     expect_call(0, "  music     chorales nottingham\n", "weft run --help");

@@ -203,7 +203,8 @@ static void put_weeks(const char *last)
     fclose(file);
 }
 
-/* Changes of 3, on weeks without numbers too, and of -18 once in seven weeks. */
+/* Changes of 3, on weeks without numbers too, and of -18 once in seven weeks; what is told
+ * goes on with them. */
 Test(observed, weeks_without_a_number_lie_on_a_line)
 {
     Data data;
@@ -212,13 +213,17 @@ Test(observed, weeks_without_a_number_lie_on_a_line)
     MUST(open_data(&experiment_co2, "co2.csv", 53, &data, &err));
     for (uint64_t index = 0; index < 50; index++) {
         read_batch(&data, index, &read);
-        for (int row = 0; row < 4; row++)
-            for (int t = 0; t < 52; t++) {
-                const float x = read.x[t * 4 + row],
-                            next = read.x[(t + 7) % 52 * 4 + row];
+        for (int row = 0; row < 4; row++) {
+            int falls = 0;
+            for (int t = 0; t < 53; t++) {
+                const float x = read.x[t * 4 + row];
                 cr_assert(x == 3 || x == -18, "%g", (double)x);
-                if (t + 7 < 52) cr_assert_eq(x, next);
+                falls += x == -18;
+                if (t >= 7) cr_assert_eq(x, read.x[(t - 7) * 4 + row]);
             }
+            cr_assert(falls == 7 || falls == 8);
+            cr_assert_eq(read.target[row], read.x[46 * 4 + row]);
+        }
     }
     data.close(&data);
     put_weeks("");
@@ -227,6 +232,60 @@ Test(observed, weeks_without_a_number_lie_on_a_line)
     put_weeks("3o");
     FAILS(open_data(&experiment_co2, "co2.csv", 53, &data, &err),
           "co2 \"3o\" is not a number");
+}
+
+/* ---- sunspots, and what all share ---- */
+
+static void put_years(int years, double each)
+{
+    FILE *file = fopen("spots.csv", "w");
+    cr_assert(file);
+    fprintf(file, "YEAR,SUNACTIVITY\n");
+    for (int i = 0; i < years; i++) fprintf(file, "%d,%g\n", 1700 + i, each * i);
+    fclose(file);
+}
+
+Test(observed, of_the_years_seventy_percent_train_and_ten_are_validation)
+{
+    Data data;
+    char name[BASELINE_SIZE];
+    WeftScore score;
+    put_years(100, 3);
+    MUST(open_data(&experiment_sunspots, "spots.csv", 5, &data, &err));
+    cr_expect(strstr(data.about,
+                     "65 windows of 5 steps for training, 10 for validation, "
+                     "20 to test"),
+              "%s", data.about);
+    MUST(data.baseline(&data, TEST, 0, name, &score, &err));
+    cr_expect_str_eq(name, "last value");
+    cr_expect_float_eq(score.accuracy, 3, 1e-3, "%g", score.accuracy);
+    data.close(&data);
+}
+
+Test(observed, series_too_short_or_too_large_are_told)
+{
+    Data data;
+    put_years(1, 1);
+    FAILS(open_data(&experiment_sunspots, "spots.csv", 5, &data, &err),
+          "spots.csv: 1 steps are too few");
+    put_years(100, 1e300);
+    FAILS(open_data(&experiment_sunspots, "spots.csv", 5, &data, &err),
+          "spots.csv: a number is too large for a float");
+}
+
+Test(observed, windows_are_functions_of_seed_and_index)
+{
+    Read a, b;
+    put_years(100, 3);
+    for (int i = 0; i < 4; i++) {
+        Experiment other = experiment_sunspots;
+        Data data;
+        other.train.seed = i == 1;
+        MUST(open_data(&other, "spots.csv", 5, &data, &err));
+        read_batch(&data, i == 2, i ? &b : &a);
+        data.close(&data);
+        if (i) cr_expect_eq(!memcmp(a.target, b.target, sizeof a.target), i == 3);
+    }
 }
 
 /* ---- real data ---- */

@@ -39,6 +39,11 @@ Test(table, columns_have_names_and_numbers)
     cr_expect_null(weft_table_name(t, 3));
     cr_expect_null(weft_table_name(t, -1));
     cr_expect_eq(weft_table_find(t, "a", &err), 1);
+    cr_expect_str_eq(weft_table_text(t, 0, 0), "mon");
+    cr_expect_str_eq(weft_table_text(t, 1, 1), " 3e2 ");
+    cr_expect_null(weft_table_text(t, 2, 0));
+    cr_expect_null(weft_table_text(t, 0, 3));
+    cr_expect_null(weft_table_text(t, 0, -1));
     expect_values(t, 1, (double[]){1, 300}, 2);
     expect_values(t, 2, (double[]){-2.5, .5}, 2);
     cr_expect_eq(weft_table_values(t, 1, &err), weft_table_values(t, 1, &err));
