@@ -70,6 +70,7 @@ const Experiment experiment_adding = {
             SETTINGS_COMMON,
             .parameters = 12000,
             .rate = 5e-3,
+            .schedule = WEFT_COSINE, /* else the last loss of rnn is one of a noise */
             .batch = 32,
             .chunk = 0, /* never cut */
             .chunks_per_update = 1,

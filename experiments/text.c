@@ -30,7 +30,7 @@ static const Claim text_values[] = {
 };
 
 static const Claim sizes_claims[] = {
-    {.name = "close", .text = "small nets: lstm and rnn are within 0.1 nats", .cell = "lstm", .length = 10000, .over = MEDIAN_SEED, .against = "rnn", .low = -0.1, .high = 0.1, .published = "about equal at 64 units", .source = "Karpathy et al. 2015"},
+    {.name = "close", .text = "an lstm of 64 units and an rnn of as many parameters are within 0.1 nats", .cell = "lstm", .length = 40000, .over = MEDIAN_SEED, .against = "rnn", .low = -0.1, .high = 0.1, .published = "about equal at 64 units", .source = "Karpathy et al. 2015"},
     {.name = "apart", .text = "larger ones: lstm is better by 0.05 nats or more", .cell = "lstm", .length = 160000, .over = MEDIAN_SEED, .against = "rnn", .low = NO_BOUND, .high = -0.05, .published = "the gap opens with size", .source = "Karpathy et al. 2015"},
     {0},
 };
@@ -64,8 +64,8 @@ const Experiment experiment_text = {
     .train = {TRAIN, .parameters = 100000},
     BOOK,
     .length = LENGTH_CHUNK,
-    .full = "--seed 0..2",
-    .longer = "--length 10,25,50,100 --seed 0..4 --steps 10000",
+    .full = "--seed 0..2 --rates 3e-2,1e-2,4e-3",
+    .longer = "--length 10,25,50,100 --seed 0..4 --rates 3e-2,1e-2,4e-3 --steps 10000",
     .length_name = "steps between the cuts of the gradient",
     .claims = text_claims,
     .values = text_values,
@@ -75,9 +75,10 @@ const Experiment experiment_text_sizes = {
     .chapter = CHAPTER_TEXT,
     .name = "text_sizes",
     .question = "Do gates give more to larger nets?",
-    .claim =
-        "of 10 thousand parameters lstm and rnn are alike; the gap opens with size",
-    .grid = {"rnn,lstm,gru", NUMBERS(10000, 40000, 160000), NUMBERS(0), "1e-2,4e-3"},
+    .claim = "of 40 thousand parameters, an lstm of 64 units, lstm and rnn are alike; "
+             "the gap opens with size",
+    .grid = {"rnn,lstm,gru", NUMBERS(10000, 40000, 160000), NUMBERS(0),
+             "3e-2,1e-2,4e-3"},
     .train = {TRAIN},
     BOOK,
     .length = LENGTH_PARAMETERS,

@@ -135,6 +135,7 @@ const Experiment experiment_lags_carried = {
             .chunks_per_update = 1,
             .reset = 0,
             .rate = 5e-3,
+            .schedule = WEFT_COSINE,
             .steps = 5000,
             .every = 500,
         },
@@ -236,7 +237,7 @@ static int aicher_steps(int length, Part part)
 }
 
 /* Of a window of K losses each is carried back over K - 1 to 2K - 2 steps; the rate is
- * sqrt(K), the norm is clipped at 1 / K; the budget is in epochs. */
+ * sqrt(K), the norm is clipped at 1 / K; the budget is in epochs: they had up to 210. */
 static void aicher_settle(Settings *settings, int length)
 {
     const uint64_t epoch = (uint64_t)(ROW_STEPS / CALL * (CALL / length));
@@ -291,8 +292,8 @@ static const Claim variable_claims[] = {
     .grid = {"lstm:forget=0", NUMBERS(5, 10, 15, 20, 30), NUMBERS(0), NULL},           \
     .train = AICHER_TRAIN, .settle = aicher_settle, .task = AICHER_TASK(draw_##kind),  \
     .test = TEST_STEPS / CALL * ROWS, .glance = 100, .unit = "nats a step",            \
-    .length_name = "window K (steps)", .from = SIZE_FULL,                              \
-    .longer = "--seed 0..4 --steps 80", .claims = kind##_claims,                       \
+    .length_name = "window K (steps)", .from = SIZE_FULL, .full = "--steps 80",        \
+    .longer = "--seed 0..4 --steps 210", .claims = kind##_claims,                      \
     .values = kind##_values
 
 const Experiment experiment_aicher = {
