@@ -18,7 +18,7 @@ fail() {
 }
 
 # A page of both kinds of experiments: drawn, with several lengths, cells and rates; and of a text.
-page=${2-}
+page=${2:+$(realpath "$2")}
 if [[ ! $page ]]; then
     for _ in {1..300}; do echo "the cat sat on the mat, and the dog sat on the log."; done >"$to/text"
     "$build/weft" run adding --cell rnn,lstm,gru,slstm,mlstm,mingru,lstm:forget=0,lstm_chrono:T=12 \
