@@ -1,5 +1,5 @@
-/* task_rig.h: what the tests of drawn tasks share: one sequence, and nets whose
- * parameters are known. */
+/* task_rig.h: what the tests of tasks share: one sequence that is drawn, data that is
+ * opened, and nets whose parameters are known. */
 #pragma once
 
 #include <criterion/criterion.h>
@@ -73,6 +73,20 @@ static inline void sequences_are_functions(const Experiment *experiment, int len
     cr_expect(!sequences_same(experiment, &one, &other));
     cr_expect(!sequences_same(experiment, &one, &test));
     cr_expect(!sequences_same(experiment, &other, &test));
+}
+
+/* ---- what an experiment opens ---- */
+
+static inline bool file_data(const Experiment *experiment, const char *file, int length,
+                             int rows, uint64_t seed, Data *data, WeftError *err)
+{
+    DataOptions options = {DATA_OPTIONS_COMMON};
+    Settings settings = experiment->train;
+    options.length = length;
+    options.file = file;
+    settings.batch = rows;
+    settings.seed = seed;
+    return experiment_data(experiment, &options, &settings, data, err);
 }
 
 /* ---- nets whose parameters are known ---- */

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "../experiments/data.h"
 #include "../experiments/idx.h"
+#include "task_rig.h"
 
 TestSuite(idx, .init = open_folder, .fini = close_folder);
 TestSuite(inflate, .init = open_folder, .fini = close_folder);
@@ -191,13 +191,7 @@ static void put_all(void)
 static bool images_open(const Experiment *experiment, int length, const char *file,
                         uint64_t seed, Data *data, WeftError *err)
 {
-    DataOptions options = {DATA_OPTIONS_COMMON};
-    options.length = length;
-    options.file = file;
-    Settings settings = experiment->train;
-    settings.batch = 7;
-    settings.seed = seed;
-    return experiment_data(experiment, &options, &settings, data, err);
+    return file_data(experiment, file, length, 7, seed, data, err);
 }
 
 typedef struct Read {

@@ -299,13 +299,7 @@ static void book_put(const Book *book, const char *path)
 
 static bool music_open(const char *file, uint64_t seed, Data *data, WeftError *err)
 {
-    DataOptions options = {DATA_OPTIONS_COMMON};
-    options.length = WINDOW;
-    options.file = file;
-    Settings settings = experiment_chorales.train;
-    settings.batch = ROWS;
-    settings.seed = seed;
-    return experiment_data(&experiment_chorales, &options, &settings, data, err);
+    return file_data(&experiment_chorales, file, WINDOW, ROWS, seed, data, err);
 }
 
 static Data open_good(uint64_t seed)

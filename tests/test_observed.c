@@ -39,13 +39,13 @@ static struct tm tm_of(long date)
     return tm;
 }
 
-static void put_day(FILE *file, long date, double more)
+static void put_day(FILE *file, long date)
 {
     const struct tm tm = tm_of(date);
     char text[32];
     strftime(text, sizeof text, "%m/%d/%Y", &tm);
     fprintf(file, "%s,%c,%.0f,%.0f,0\n", text, kind_of(&tm), bus_of(date),
-            rail_of(date) + more);
+            rail_of(date));
 }
 
 /* Days before and after too, the last first, one of them twice; none of `without`. */
@@ -55,8 +55,8 @@ static void put_rail(long without, const char *line)
     cr_assert(file);
     fprintf(file, "service_date,day_type,bus,rail_boardings,total_rides\n");
     for (long date = TO + 30; date >= FROM - 30; date--)
-        if (date != without) put_day(file, date, 0);
-    put_day(file, FROM + 100, 0);
+        if (date != without) put_day(file, date);
+    put_day(file, FROM + 100);
     fprintf(file, "%s", line);
     fclose(file);
 }
@@ -64,12 +64,7 @@ static void put_rail(long without, const char *line)
 static bool open_data(const Experiment *experiment, const char *path, int length,
                       Data *data, WeftError *err)
 {
-    DataOptions options = {DATA_OPTIONS_COMMON};
-    Settings settings = experiment->train;
-    options.length = length;
-    options.file = path;
-    settings.batch = 4;
-    return experiment_data(experiment, &options, &settings, data, err);
+    return file_data(experiment, path, length, 4, experiment->train.seed, data, err);
 }
 
 typedef struct Read {
