@@ -122,7 +122,7 @@ static bool evaluate(Data *data, WeftNet *net, Part part, int percent, WeftScore
                      WeftError *err)
 {
     const Own *own = data->own;
-    const uint64_t windows = (own->windows[part] * (uint64_t)percent + 99) / 100;
+    const uint64_t windows = percent_of(own->windows[part], percent);
     *score = (WeftScore){.loss = NAN};
     return !windows || weft_evaluate(net, &own->part[part], 0, windows, score, err);
 }

@@ -41,6 +41,23 @@ bool experiment_data(const Experiment *experiment, const DataOptions *options,
     return experiment->open(experiment, &opened, settings, data, err);
 }
 
+bool experiment_note(const Data *data, WeftNet *net, WeftError *err)
+{
+    (void)data;
+    return weft_net_note(net, "data", DATA_TASK, err);
+}
+
+size_t range_item(const Range *range, uint64_t stream, WeftBatch *batch, uint64_t index,
+                  int row)
+{
+    uint64_t i = index * (uint64_t)batch->rows + (uint64_t)row;
+    if (range->shuffle)
+        i = weft_random_below(range->seed, stream, i, (uint32_t)range->count);
+    else if (i >= range->count)
+        batch->weight[row] = 0;
+    return range->first + (size_t)(i % range->count);
+}
+
 bool data_open(const char *kind, const char *name, const DataOptions *options,
                const Settings *settings, const WeftNet *net, Data *data, WeftError *err)
 {

@@ -43,6 +43,22 @@ struct Data {
     void *own;
 };
 
+/* What a part has of all that was opened. */
+typedef struct Range {
+    size_t first, count;
+    bool shuffle; /* drawn; else in order */
+    uint64_t seed;
+} Range;
+/* Which item a row of batch `index` is, drawn from random numbers of this stream. Past the
+ * last one in order, it is one that has no weight. */
+size_t range_item(const Range *range, uint64_t stream, WeftBatch *batch, uint64_t index,
+                  int row);
+/* So many percent of all, rounded up. */
+static inline uint64_t percent_of(uint64_t all, int percent)
+{
+    return (all * (uint64_t)percent + 99) / 100;
+}
+
 /* The whole file is the part TEST when it is opened for a saved net (its notes, not the
  * options, then say how), and TRAINING .. TEST by the split when net is NULL. */
 bool corpus_data(const char *path, const DataOptions *options, const Settings *settings,
@@ -56,6 +72,8 @@ bool drawn_length_good(const Experiment *experiment, int length, WeftError *err)
 /* The part of what drawn_data opened. */
 const Drawn *drawn_part(const Data *data, Part part);
 
+/* What a net must know of the data of an experiment. */
+bool experiment_note(const Data *data, WeftNet *net, WeftError *err);
 /* Drawn, or opened, as the experiment declares. */
 bool experiment_data(const Experiment *experiment, const DataOptions *options,
                      const Settings *settings, Data *data, WeftError *err);

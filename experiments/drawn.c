@@ -63,8 +63,7 @@ static bool evaluate(Data *data, WeftNet *net, Part part, int percent, WeftScore
     Own *own = data->own;
     const WeftSource source = drawn_source(&own->part[part]);
     const uint64_t all = drawn_batches(&own->part[part]);
-    return weft_evaluate(net, &source, 0, (all * (uint64_t)percent + 99) / 100, score,
-                         err) &&
+    return weft_evaluate(net, &source, 0, percent_of(all, percent), score, err) &&
            (!own->experiment->score ||
             own->experiment->score(net, &own->part[part], score, err));
 }
@@ -99,12 +98,6 @@ static bool baseline(Data *data, Part part, int index, char name[BASELINE_SIZE],
         (WeftScore){.loss = oracle_loss(oracle, ((Own *)data->own)->part[part].length),
                     .accuracy = NAN};
     return true;
-}
-
-static bool note(const Data *data, WeftNet *net, WeftError *err)
-{
-    (void)data;
-    return weft_net_note(net, "data", DATA_TASK, err);
 }
 
 static void drawn_data_close(Data *data)
@@ -156,7 +149,7 @@ bool drawn_data(const Experiment *experiment, const DataOptions *options,
                    .evaluate = evaluate,
                    .tell = tell,
                    .baseline = baseline,
-                   .note = note,
+                   .note = experiment_note,
                    .close = drawn_data_close,
                    .own = own};
     return true;

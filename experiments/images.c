@@ -94,9 +94,7 @@ typedef struct Images Images;
 typedef struct Some {
     const Images *images;
     const Set *set;
-    size_t first, count;
-    bool shuffle;
-    uint64_t seed;
+    Range range;
 } Some;
 
 struct Images {
@@ -136,12 +134,7 @@ static bool fill(void *context, uint64_t index, WeftBatch *batch, WeftError *err
     (void)err;
     const Some *some = context;
     for (int row = 0; row < batch->rows; row++) {
-        uint64_t i = index * (uint64_t)batch->rows + (uint64_t)row;
-        if (some->shuffle)
-            i = weft_random_below(some->seed, IMAGE, i, (uint32_t)some->count);
-        else if (i >= some->count)
-            batch->weight[row] = 0;
-        const size_t at = some->first + (size_t)(i % some->count);
+        const size_t at = range_item(&some->range, IMAGE, batch, index, row);
         image_fill(some->images, some->set->images.values + at * SIDE * SIDE, batch,
                    row);
         batch->label[row] = some->set->labels.values[at];
@@ -176,10 +169,10 @@ static bool evaluate(Data *data, WeftNet *net, Part part, int percent, WeftScore
 {
     Images *images = data->own;
     const WeftSource source = source_of(images, part);
-    const uint64_t count = images->part[part].count, rows = (uint64_t)images->rows;
+    const uint64_t count = images->part[part].range.count,
+                   rows = (uint64_t)images->rows;
     const uint64_t all = (count + rows - 1) / rows;
-    return weft_evaluate(net, &source, 0, (all * (uint64_t)percent + 99) / 100, score,
-                         err);
+    return weft_evaluate(net, &source, 0, percent_of(all, percent), score, err);
 }
 
 static void tell(const Data *data, const WeftScore *score, char text[256])
@@ -196,12 +189,6 @@ static bool baseline(Data *data, Part part, int index, char name[BASELINE_SIZE],
     snprintf(name, BASELINE_SIZE, "%s", index ? "" : "guessing");
     *score = (WeftScore){.loss = weft_log(CLASSES), .accuracy = 1.0 / CLASSES};
     return true;
-}
-
-static bool note(const Data *data, WeftNet *net, WeftError *err)
-{
-    (void)data;
-    return weft_net_note(net, "data", DATA_TASK, err);
 }
 
 static void images_close(Images *images)
@@ -245,11 +232,11 @@ static bool places_make(Images *images, WeftError *err)
 static void parts_make(Images *images, uint64_t seed)
 {
     const size_t all = images->train.images.shape[0], first = all - HELD_OUT;
-    images->part[TRAINING] = (Some){images, &images->train, 0, first, true, seed};
+    images->part[TRAINING] = (Some){images, &images->train, {0, first, true, seed}};
     images->part[VALIDATION] =
-        (Some){images, &images->train, first, HELD_OUT, false, 0};
+        (Some){images, &images->train, {first, HELD_OUT, false, 0}};
     images->part[TEST] =
-        (Some){images, &images->test, 0, images->test.images.shape[0], false, 0};
+        (Some){images, &images->test, {0, images->test.images.shape[0], false, 0}};
 }
 
 static bool images_data(Reading reading, const DataOptions *options,
@@ -275,13 +262,13 @@ static bool images_data(Reading reading, const DataOptions *options,
                    .evaluate = evaluate,
                    .tell = tell,
                    .baseline = baseline,
-                   .note = note,
+                   .note = experiment_note,
                    .close = images_data_close,
                    .own = images};
     append(data->about, sizeof data->about,
            "images: %zu for training, %zu for validation, %zu to test, %d steps of %d",
-           images->part[TRAINING].count, images->part[VALIDATION].count,
-           images->part[TEST].count, images->steps, images->inputs);
+           images->part[TRAINING].range.count, images->part[VALIDATION].range.count,
+           images->part[TEST].range.count, images->steps, images->inputs);
     return true;
 }
 

@@ -180,48 +180,58 @@ static void fit_close(Fit *fit)
 
 /* ---- the score ---- */
 
-typedef struct Errors {
-    const Fit *fit; /* NULL: a past value */
-    size_t past;    /* where in z that is */
-    size_t outputs;
-    double square, absolute, count;
-} Errors;
-
-static void errors_add(Errors *errors, double error)
+void errors_add(Errors *errors, double error)
 {
     errors->square += error * error;
     errors->absolute += fabs(error);
     errors->count++;
 }
 
-static WeftScore errors_score(const Errors *errors)
+WeftScore errors_score(const Errors *errors)
 {
     return (WeftScore){.loss = errors->square / errors->count,
                        .accuracy = errors->absolute / errors->count,
-                       .targets = errors->count / (double)errors->outputs};
+                       .targets = errors->count};
 }
 
-static double told(const Errors *errors, const double *z, size_t o)
+/* A vector of errors is of one target. */
+static WeftScore vectors_score(const Errors *errors, const WeftModel *shape)
 {
-    const Fit *fit = errors->fit;
-    double sum = fit ? 0 : z[errors->past];
+    WeftScore score = errors_score(errors);
+    score.targets /= shape->outputs;
+    return score;
+}
+
+/* A forecast without a net. */
+typedef struct Simple {
+    const Fit *fit; /* NULL: a past value */
+    size_t past;    /* where in z that is */
+    size_t outputs;
+    Errors errors;
+} Simple;
+
+static double told(const Simple *simple, const double *z, size_t o)
+{
+    const Fit *fit = simple->fit;
+    double sum = fit ? 0 : z[simple->past];
     for (size_t i = 0; fit && i < fit->n; i++)
         sum += fit->right[i * fit->outputs + o] * z[i];
     return sum;
 }
 
-static void errors_row(void *context, const double *z, const double *y)
+static void simple_row(void *context, const double *z, const double *y)
 {
-    Errors *errors = context;
-    for (size_t o = 0; o < errors->outputs; o++)
-        errors_add(errors, told(errors, z, o) - y[o]);
+    Simple *simple = context;
+    for (size_t o = 0; o < simple->outputs; o++)
+        errors_add(&simple->errors, told(simple, z, o) - y[o]);
 }
 
-static bool without_net(Errors errors, Forecasts test, WeftScore *score, WeftError *err)
+static bool simple_score(Simple simple, Forecasts test, WeftScore *score,
+                         WeftError *err)
 {
-    errors.outputs = (size_t)test.shape->outputs;
-    if (!rows_visit(&test, &(Visit){&errors, errors_row}, err)) return false;
-    *score = errors_score(&errors);
+    simple.outputs = (size_t)test.shape->outputs;
+    if (!rows_visit(&test, &(Visit){&simple, simple_row}, err)) return false;
+    *score = vectors_score(&simple.errors, test.shape);
     return true;
 }
 
@@ -229,15 +239,15 @@ bool past_value_score(Forecasts test, int ago, WeftScore *score, WeftError *err)
 {
     assert(ago >= 1 && ago <= test.source->steps);
     const size_t step = (size_t)(test.source->steps - ago);
-    return without_net((Errors){.past = 1 + step * (size_t)test.shape->inputs}, test,
-                       score, err);
+    return simple_score((Simple){.past = 1 + step * (size_t)test.shape->inputs}, test,
+                        score, err);
 }
 
 bool linear_score(Forecasts train, Forecasts test, WeftScore *score, WeftError *err)
 {
     Fit fit;
     const bool good = fit_open(&fit, train, err) &&
-                      without_net((Errors){.fit = &fit}, test, score, err);
+                      simple_score((Simple){.fit = &fit}, test, score, err);
     fit_close(&fit);
     return good;
 }
@@ -261,7 +271,7 @@ bool net_score(WeftNet *net, Forecasts test, WeftScore *score, WeftError *err)
 {
     const size_t outputs = (size_t)test.shape->outputs;
     assert(test.shape->vector);
-    Errors errors = {.outputs = outputs};
+    Errors errors = {0};
     Walk walk;
     if (!walk_open(&walk, &test, err)) return false;
     float *const out = calloc((size_t)walk.batch.rows * outputs, sizeof *out);
@@ -269,6 +279,6 @@ bool net_score(WeftNet *net, Forecasts test, WeftScore *score, WeftError *err)
                           : fail(err, "out of memory");
     free(out);
     walk_close(&walk);
-    *score = errors_score(&errors);
+    *score = vectors_score(&errors, test.shape);
     return good;
 }

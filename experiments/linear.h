@@ -4,6 +4,13 @@
 
 #include "experiment.h"
 
+typedef struct Errors {
+    double square, absolute, count; /* sums */
+} Errors;
+void errors_add(Errors *errors, double error);
+/* loss: the mean square, accuracy: the mean absolute error; NAN of none. */
+WeftScore errors_score(const Errors *errors);
+
 /* Batches 0 .. batches-1 of a source of dense inputs. A row counts with its last target, if
  * that has weight. */
 typedef struct Forecasts {

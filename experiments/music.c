@@ -251,7 +251,7 @@ static bool evaluate(Data *data, WeftNet *net, Part part, int percent, WeftScore
     Songs *songs = &music->part[part];
     const WeftSource source = {
         .context = songs, .fill = fill_songs, .steps = CHUNK, .rows = music->rows};
-    const size_t groups = (songs->groups * (size_t)percent + 99) / 100;
+    const size_t groups = percent_of(songs->groups, percent);
     return weft_evaluate(net, &source, 0, songs->group[groups], score, err);
 }
 
@@ -260,12 +260,6 @@ static void tell(const Data *data, const WeftScore *score, char text[256])
     (void)data;
     snprintf(text, 256, "%.4f nats a step over %.0f steps", score->loss,
              score->targets);
-}
-
-static bool note(const Data *data, WeftNet *net, WeftError *err)
-{
-    (void)data;
-    return weft_net_note(net, "data", DATA_TASK, err);
 }
 
 static void music_close(Music *music)
@@ -314,7 +308,7 @@ static bool music_data(const Experiment *experiment, const DataOptions *options,
                    .evaluate = evaluate,
                    .tell = tell,
                    .baseline = baseline,
-                   .note = note,
+                   .note = experiment_note,
                    .close = music_data_close,
                    .own = music};
     const Songs *part = music->part;

@@ -18,9 +18,7 @@ typedef struct Observed Observed;
 /* The windows of one part, as a source. */
 typedef struct Windows {
     const Observed *observed;
-    size_t first, count; /* window i ends before step first + i, which is told */
-    bool shuffle;
-    uint64_t seed;
+    Range range; /* of the steps that are told; a window ends before its step */
 } Windows;
 
 struct Observed {
@@ -50,15 +48,9 @@ static bool fill(void *context, uint64_t index, WeftBatch *batch, WeftError *err
     enum { WINDOW = 0x6f627376 }; /* stream */
     (void)err;
     const Windows *windows = context;
-    for (int row = 0; row < batch->rows; row++) {
-        uint64_t i = index * (uint64_t)batch->rows + (uint64_t)row;
-        if (windows->shuffle)
-            i = weft_random_below(windows->seed, WINDOW, i, (uint32_t)windows->count);
-        else if (i >= windows->count)
-            batch->weight[row] = 0;
-        window_fill(windows->observed, windows->first + (size_t)(i % windows->count),
-                    batch, row);
-    }
+    for (int row = 0; row < batch->rows; row++)
+        window_fill(windows->observed,
+                    range_item(&windows->range, WINDOW, batch, index, row), batch, row);
     return true;
 }
 
@@ -82,12 +74,12 @@ static void scored_open(Scored *scored, const Data *data, Part part, int percent
 {
     const Observed *observed = data->own;
     scored->windows = observed->part[part];
-    scored->windows.shuffle = false;
+    scored->windows.range.shuffle = false;
     const uint64_t rows = (uint64_t)observed->rows;
-    const uint64_t batches = (scored->windows.count + rows - 1) / rows;
+    const uint64_t batches = (scored->windows.range.count + rows - 1) / rows;
     scored->source = source_of(&scored->windows);
-    scored->all = (Forecasts){&data->shape, &scored->source,
-                              (batches * (uint64_t)percent + 99) / 100};
+    scored->all =
+        (Forecasts){&data->shape, &scored->source, percent_of(batches, percent)};
 }
 
 static bool evaluate(Data *data, WeftNet *net, Part part, int percent, WeftScore *score,
@@ -379,12 +371,6 @@ static void observed_data_close(Data *data)
     observed_close(data->own);
 }
 
-static bool note(const Data *data, WeftNet *net, WeftError *err)
-{
-    (void)data;
-    return weft_net_note(net, "data", DATA_TASK, err);
-}
-
 static bool is_finite(const Observed *observed, const char *path, WeftError *err)
 {
     const size_t count = observed->steps * (size_t)observed->inputs;
@@ -405,7 +391,7 @@ static bool cut(Observed *observed, uint64_t seed, WeftError *err)
             return fail(err, "--length %d: expected %d to %zu steps", observed->window,
                         observed->season, observed->start[VALIDATION] - 1);
         observed->part[part] =
-            (Windows){observed, first, end - first, part == TRAINING, seed};
+            (Windows){observed, {first, end - first, part == TRAINING, seed}};
     }
     return true;
 }
@@ -436,14 +422,14 @@ static bool observed_data(Read *read, int inputs, const DataOptions *options,
                    .evaluate = evaluate,
                    .tell = tell,
                    .baseline = baseline,
-                   .note = note,
+                   .note = experiment_note,
                    .close = observed_data_close,
                    .own = observed};
     append(data->about, sizeof data->about,
            "series: %zu windows of %d steps for training, %zu for validation, %zu to "
            "test",
-           observed->part[TRAINING].count, observed->window,
-           observed->part[VALIDATION].count, observed->part[TEST].count);
+           observed->part[TRAINING].range.count, observed->window,
+           observed->part[VALIDATION].range.count, observed->part[TEST].range.count);
     return true;
 }
 

@@ -8,6 +8,7 @@
  * before it. */
 #include "series.h"
 
+#include "linear.h"
 #include "progress.h"
 
 #include <math.h>
@@ -19,9 +20,7 @@ typedef struct Series Series;
 /* The windows of one part, as a source. */
 typedef struct Windows {
     const Series *series;
-    size_t first, count; /* first target row of window i: first + i */
-    bool shuffle;
-    uint64_t seed;
+    Range range; /* of first target rows */
 } Windows;
 
 struct Series {
@@ -61,12 +60,7 @@ static bool fill(void *context, uint64_t index, WeftBatch *batch, WeftError *err
     const Windows *windows = context;
     const Series *series = windows->series;
     for (int b = 0; b < batch->rows; b++) {
-        uint64_t i = index * (uint64_t)batch->rows + (uint64_t)b;
-        if (windows->shuffle)
-            i = weft_random_below(windows->seed, WINDOW, i, (uint32_t)windows->count);
-        else if (i >= windows->count)
-            batch->weight[b] = 0;
-        const size_t row = windows->first + (size_t)(i % windows->count);
+        const size_t row = range_item(&windows->range, WINDOW, batch, index, b);
         window_fill(series, row, batch->x, batch->rows, b);
         for (int h = 0; h < series->horizon; h++)
             batch->target[b * series->horizon + h] =
@@ -82,35 +76,23 @@ static void windows_open(Series *series, Part part, uint64_t seed)
                              : (size_t)series->window;
     const size_t end =
         series->start[part + 1] + 1; /* of the first targets, horizon taken off */
-    series->part[part] = (Windows){.series = series,
-                                   .first = first,
-                                   .count = end > first + (size_t)series->horizon
-                                                ? end - first - (size_t)series->horizon
-                                                : 0,
-                                   .shuffle = part == TRAINING,
-                                   .seed = seed};
+    series->part[part] = (Windows){series,
+                                   {.first = first,
+                                    .count = end > first + (size_t)series->horizon
+                                                 ? end - first - (size_t)series->horizon
+                                                 : 0,
+                                    .shuffle = part == TRAINING,
+                                    .seed = seed}};
 }
 
 /* ---- errors in the target's unit ---- */
-
-typedef struct Errors {
-    double absolute, square;
-    size_t count;
-} Errors;
-
-static void errors_add(Errors *errors, double error)
-{
-    errors->absolute += fabs(error);
-    errors->square += error * error;
-    errors->count++;
-}
 
 static Errors naive_errors(const Series *series, const Windows *windows)
 {
     Errors errors = {0};
     const double *target = series->values[0];
-    for (size_t i = 0; i < windows->count; i++) {
-        const size_t row = windows->first + i;
+    for (size_t i = 0; i < windows->range.count; i++) {
+        const size_t row = windows->range.first + i;
         for (int h = 0; h < series->horizon; h++)
             errors_add(&errors, target[row - 1] - target[row + (size_t)h]);
     }
@@ -147,8 +129,8 @@ static bool model_errors(const Series *series, const Windows *windows, WeftNet *
     double *values = calloc((size_t)series->rows * (size_t)horizon, sizeof *values);
     if (!values) return fail(err, "out of memory");
     bool good = true;
-    for (size_t i = 0; good && i < windows->count; i += (size_t)series->rows) {
-        const size_t left = windows->count - i, row = windows->first + i;
+    for (size_t i = 0; good && i < windows->range.count; i += (size_t)series->rows) {
+        const size_t left = windows->range.count - i, row = windows->range.first + i;
         const int rows = left < (size_t)series->rows ? (int)left : series->rows;
         good = forecast(series, net, row, rows, values, err);
         for (int b = 0; good && b < rows; b++)
@@ -165,24 +147,16 @@ static const char *target_name(const Series *series)
     return weft_table_name(series->table, series->column[0]);
 }
 
-/* loss: mean square, accuracy: mean absolute, in the target's own unit. */
-static WeftScore score_of(const Errors *errors)
-{
-    const double n = (double)errors->count;
-    return (WeftScore){.loss = n > 0 ? errors->square / n : NAN,
-                       .accuracy = errors->absolute / n,
-                       .targets = n};
-}
-
 static bool evaluate(Data *data, WeftNet *net, Part part, int percent, WeftScore *score,
                      WeftError *err)
 {
     const Series *series = data->own;
     Windows some = series->part[part];
-    some.count = (some.count * (size_t)percent + 99) / 100;
+    some.range.count = percent_of(some.range.count, percent);
     Errors errors = {0};
-    if (some.count && !model_errors(series, &some, net, &errors, err)) return false;
-    *score = score_of(&errors);
+    if (some.range.count && !model_errors(series, &some, net, &errors, err))
+        return false;
+    *score = errors_score(&errors);
     return true;
 }
 
@@ -202,10 +176,10 @@ static bool baseline(Data *data, Part part, int index, char name[BASELINE_SIZE],
     (void)err;
     const Series *series = data->own;
     name[0] = 0;
-    if (index || !series->part[part].count) return true;
+    if (index || !series->part[part].range.count) return true;
     const Errors errors = naive_errors(series, &series->part[part]);
     snprintf(name, BASELINE_SIZE, "last value");
-    *score = score_of(&errors);
+    *score = errors_score(&errors);
     return true;
 }
 
@@ -291,7 +265,7 @@ static bool cut(Series *series, const double split[3], uint64_t seed, WeftError 
         windows_open(series, part, seed);
     }
     const size_t need = (size_t)series->window + (size_t)series->horizon;
-    if (split[TRAINING] > 0 && !series->part[TRAINING].count)
+    if (split[TRAINING] > 0 && !series->part[TRAINING].range.count)
         return fail(err,
                     "the training part has %zu rows, too few for --window %d and "
                     "--horizon %d: expected %zu",
@@ -432,7 +406,7 @@ bool series_data(const char *path, const DataOptions *options, const Settings *s
                "table: %zu rows, %d columns in, forecasting %s up to %d ahead from %d; "
                "windows: training %zu, validation %zu, test %zu",
                weft_table_rows(series->table), series->columns, target_name(series),
-               series->horizon, series->window, series->part[TRAINING].count,
-               series->part[VALIDATION].count, series->part[TEST].count);
+               series->horizon, series->window, series->part[TRAINING].range.count,
+               series->part[VALIDATION].range.count, series->part[TEST].range.count);
     return true;
 }
