@@ -169,6 +169,33 @@ typedef struct WeftLayer {
                    WEFT_SYMBOLS: 0 in the first layer */
 } WeftLayer;
 
+/* What reads a sequence of its own before the net's begins: with it, the net is an
+ * encoder-decoder (Cho et al. 2014, Sutskever et al. 2014). Without layers it is a vector a row
+ * (steps 1: x, or a symbol and its embedding), from which the net makes a sequence. */
+typedef struct WeftEncoder {
+    WeftInput input; /* without layers not WEFT_SYMBOLS */
+    int inputs, embedding; /* as in WeftModel */
+    const WeftLayer *layers;
+    int layer_count;
+} WeftEncoder;
+
+/* How what was read comes into the net's sequence; a set. */
+typedef enum WeftHandOver {
+    WEFT_STATES = 1, /* as the states that step 0 enters: the final ones of the encoder, as they
+                        are where its layers have the same (not `both`); else a linear map of all */
+    WEFT_FIRST = 2,  /* as input of step 0, instead of its own: a linear map of the summary */
+    WEFT_EVERY = 4   /* the summary beside the input of every step */
+} WeftHandOver;
+
+/* What is read again at every step t of the net: the outputs m of the encoder's top layer,
+ * summed by weights that are the softmax of scores over the steps of the row (Luong et al. 2015). */
+typedef enum WeftAttention {
+    WEFT_NO_ATTENTION,
+    WEFT_DOT,     /* q . m; both of one width */
+    WEFT_GENERAL, /* (W q) . m */
+    WEFT_ADDITIVE /* v . tanh(W q + U m) (Bahdanau et al. 2015) */
+} WeftAttention;
+
 typedef struct WeftModel {
     WeftInput input;
     int inputs;    /* width of x, or number of symbols */
@@ -179,6 +206,14 @@ typedef struct WeftModel {
     int outputs; /* of the linear head */
     WeftLoss loss;
     bool vector; /* sequence to vector: one target a row, after its last step */
+    const WeftEncoder *encoder; /* copied; NULL: none, and nothing of what follows */
+    int hand_over; /* WeftHandOver; (d) 0: WEFT_STATES. The summary is the encoder's last output:
+                      of a backward direction that at the first step; without layers its input.
+                      FIRST and EVERY not with WEFT_SYMBOLS */
+    WeftAttention attention;
+    int attention_below; /* q: the output of so many layers, beside which what was read goes into
+                            the layer above; (d) 0: of all, and into the head */
+    int attention_width; /* of W q in WEFT_ADDITIVE; (d) 0: as wide as q */
 } WeftModel;
 
 typedef struct WeftNet WeftNet; /* parameters, optimiser state, carried states, memory */
@@ -220,7 +255,11 @@ typedef struct WeftBatch {
     float *weight;   /* [T][B], vector: [B]: of each target in the loss; filled with 1 before */
     int *length;     /* [B]: steps of each row; filled with T before; states freeze past it */
     bool fresh;      /* rows start new sequences; false: they go on from the batch before.
-                        true before the call */
+                        true before the call; with an encoder always */
+    int source_steps; /* of what an encoder reads, S; 1 without layers; 0: there is none */
+    float *source_x; /* [S][B][encoder's inputs] */
+    int32_t *source_symbol; /* [S][B] */
+    int *source_length; /* [B]: filled with S before; 1 or more */
 } WeftBatch;
 
 /* Batches by index: the same index always gives the same batch. fill writes the arrays of
@@ -231,6 +270,7 @@ typedef struct WeftSource {
     bool (*fill)(void *context, uint64_t index, WeftBatch *batch, WeftError *err);
     int steps, rows; /* of every batch */
     uint64_t epoch;  /* batches after which the rows begin again; 0: never, or not known */
+    int source_steps; /* of what an encoder reads; (d) 1 */
 } WeftSource;
 
 /* The caller's own arrays as a source: `count` sequences, x [count][steps][inputs] (or symbol
@@ -289,7 +329,12 @@ typedef struct WeftTrain {
     float factor;           /* step: of each drop (d) 0.5; cosine: last rate / first rate */
     float clip_norm;        /* global norm of the gradient; 0: not */
     float clip_value;       /* each element; 0: not */
-    uint64_t seed;          /* of dropout */
+    uint64_t seed;          /* of dropout, and of what follows */
+    float teacher_last;     /* scheduled sampling (Bengio et al. 2015), with teacher_updates: ... */
+    uint64_t teacher_updates; /* ... a symbol that is the label of the step before is replaced by
+                               what the net says there, with a probability that grows from 0, at
+                               the first update, linearly to 1 - teacher_last after so many.
+                               WEFT_SYMBOLS or _EMBEDDING with WEFT_SOFTMAX; not with chunk. 0: never */
     uint64_t every;         /* updates between calls of progress; (d) 1 */
 } WeftTrain;
 
@@ -330,6 +375,7 @@ typedef struct WeftPlan {
     int cores;           /* of it; 0: all */
     const char *rates;   /* a file of rates; NULL: those of this machine, measured in 2 s */
     bool table;          /* for 1, 2, 4 .. cores of it; else split by split */
+    int source_steps;    /* of what an encoder reads; (d) 1 */
 } WeftPlan;
 /* Writes a table: the counts of the best split and of the best of each way alone (of one
  * way, if weft_team_split forces it), predicted time, speed, share of peak, memory. Trains
@@ -369,10 +415,30 @@ WEFT_API bool weft_gradient_flow(WeftNet *net, const WeftFlow *flow,
 
 /* Outputs for a batch of the caller's: values, probabilities (softmax, sigmoid), into
  * out [T][B][outputs], vector: [B][outputs]. fresh = false goes on from the states of the
- * last weft_predict, which had as many rows. Of the batch, steps, rows, fresh, x or symbol, and
+ * last weft_predict, which had as many rows; what its encoder had read stays. Of the batch, steps, rows, fresh, x or symbol, and
  * length (may be NULL) are read; past the end of its row an output is 0. */
 WEFT_API bool weft_predict(WeftNet *net, const WeftBatch *batch, float *out,
                            WeftError *err);
+
+/* How weft_decode makes sequences. */
+typedef struct WeftDecode {
+    int begin, end; /* symbols: input of step 0; output that ends a row */
+    int longest;    /* steps of a row, at most, its end among them */
+    int beam;       /* sequences that are kept of a row at each step; (d) 1: greedy */
+    float length_power; /* of beams: log probability / length^this is what is compared (Wu et al.
+                           2016 have 0.6 or so); 0: not divided */
+    float temperature; /* outputs are drawn, after division by it; beam 1. 0: the most likely */
+    uint64_t seed;     /* of what is drawn */
+} WeftDecode;
+
+/* Makes a sequence for each of batch->rows rows: step by step, the output of a step is the
+ * input of the next. Of a net with symbols as input and WEFT_SOFTMAX; of the batch, source_steps
+ * and its arrays (source_length may be NULL) are read. symbol [B][longest], without `end`, and
+ * zero past it; length [B] tells how many; log_probability [B], of them and their end, in nats
+ * (NULL: not wanted). */
+WEFT_API bool weft_decode(WeftNet *net, const WeftBatch *batch, const WeftDecode *how,
+                          int32_t *symbol, int *length, double *log_probability,
+                          WeftError *err);
 
 /* ---- files ---------------------------------------------------------------------------- */
 

@@ -88,7 +88,7 @@ static inline bool drawn_fill(void *context, uint64_t index, WeftBatch *b,
 
 static inline WeftSource drawn_source(Drawn *drawn, int steps, int rows)
 {
-    return (WeftSource){drawn, drawn_fill, steps, rows, 0};
+    return (WeftSource){drawn, drawn_fill, steps, rows, 0, 0};
 }
 
 /* Keeps the last report. */

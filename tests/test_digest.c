@@ -77,7 +77,7 @@ static uint64_t train(const Pin *pin, const char *isa)
                              .layer_count = 2,
                              .outputs = SYMBOLS,
                              .loss = WEFT_SOFTMAX};
-    const WeftSource source = {NULL, fill, STEPS, ROWS, 0};
+    const WeftSource source = {NULL, fill, STEPS, ROWS, 0, 0};
     const WeftTrain how = {.updates = 10,
                            .chunk = 4,
                            .optimizer = WEFT_ADAM,

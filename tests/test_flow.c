@@ -362,7 +362,7 @@ static void expect_flow(const Net *n)
                              .vector = n->vector};
     Drawn drawn = {
         .model = &model, .seed = 3, .lengths = n->lengths, .weights = n->weights};
-    const WeftSource source = {&drawn, fill_ragged, 6, 3, 0};
+    const WeftSource source = {&drawn, fill_ragged, 6, 3, 0, 0};
     WeftNet *net;
     Batch b;
     MUST(weft_net_open(team, &model, 11, &net, &err));
@@ -458,7 +458,7 @@ Test(flow, of_the_default_tanh_net_decays_as_its_variance_tells)
     r.model = (WeftModel){
         .inputs = INPUTS, .layers = &r.layer, .layer_count = 1, .outputs = WIDE};
     r.drawn = (Drawn){.model = &r.model, .seed = 5};
-    r.source = (WeftSource){&r.drawn, fill_last, LONG, ROWS, 0};
+    r.source = (WeftSource){&r.drawn, fill_last, LONG, ROWS, 0, 0};
     MUST(weft_net_open(r.team, &r.model, 7, &r.net, &err));
     float *const head = net_values(r.net, "head.weight");
     for (int i = 0; i < WIDE * WIDE; i++) head[i] = i / WIDE == i % WIDE;

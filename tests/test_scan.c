@@ -507,8 +507,8 @@ Test(scan, evaluation_does_not_cut)
     const WeftSource source = drawn_source(&r.drawn, STEPS, ROWS);
     train(&r, net);
     MUST(weft_evaluate(net, &source, 0, 2, &score[0], &err));
-    cr_expect(net->training->direction[0].step.scan == 4);
-    cr_expect(net->evaluation->direction[0].step.scan == 0);
+    cr_expect(net->training->side[MAIN].direction[0].step.scan == 4);
+    cr_expect(net->evaluation->side[MAIN].direction[0].step.scan == 0);
     cr_expect(isfinite(score[0].loss));
     weft_net_close(net);
     weft_team_close(team);

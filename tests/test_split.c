@@ -235,7 +235,7 @@ Test(plan, auto_is_no_slower_than_any_way_alone)
 {
     static const char *const ways[] = {"rows", "units", "chunks", "layers"};
     char text[8192];
-    const WeftPlan plan = {STEPS, ROWS, NULL, server, 0, zen3, false};
+    const WeftPlan plan = {STEPS, ROWS, NULL, server, 0, zen3, false, 0};
     MUST(written(&plan, WEFT_SPLIT_AUTO, text, &err));
     for (int i = 0; i < 4; i++)
         cr_expect(cell_at(text, "auto", MS) <= 1.011 * cell_at(text, ways[i], MS), "%s",
@@ -248,7 +248,7 @@ Test(plan, auto_is_no_slower_than_any_way_alone)
 Test(plan, a_forced_split_is_planned_alone)
 {
     char text[8192];
-    const WeftPlan plan = {STEPS, ROWS, NULL, server, 4, zen3, false};
+    const WeftPlan plan = {STEPS, ROWS, NULL, server, 4, zen3, false, 0};
     MUST(written(&plan, WEFT_SPLIT_UNITS, text, &err));
     cr_expect(cell_at(text, "units", 2) > 1 && cell_at(text, "units", 1) <= 1, "%s",
               text);
@@ -260,7 +260,7 @@ Test(plan, a_forced_split_is_planned_alone)
 Test(plan, table_grows_with_the_cores)
 {
     char text[8192];
-    const WeftPlan plan = {STEPS, ROWS, NULL, server, 0, zen3, true};
+    const WeftPlan plan = {STEPS, ROWS, NULL, server, 0, zen3, true, 0};
     MUST(written(&plan, WEFT_SPLIT_AUTO, text, &err));
     double before = cell_at(text, "1", MS);
     const double one = before;
@@ -283,7 +283,7 @@ Test(plan, mixture_uses_a_server_that_rows_cannot)
     const WeftModel model = {
         .inputs = 512, .layers = &layer, .layer_count = 1, .outputs = 1};
     const WeftTrain train = {.chunk = 32};
-    const WeftPlan plan = {256, 32, &train, server, 0, zen3, false};
+    const WeftPlan plan = {256, 32, &train, server, 0, zen3, false, 0};
     WeftNet *net;
     MUST(weft_net_open(team, &model, 1, &net, &err));
     char text[8192];
@@ -302,7 +302,7 @@ Test(plan, mixture_uses_a_server_that_rows_cannot)
 Test(plan, bad_plans_are_refused)
 {
     char text[8192];
-    WeftPlan plan = {STEPS, ROWS, NULL, "core:nothing", 0, zen3, false};
+    WeftPlan plan = {STEPS, ROWS, NULL, "core:nothing", 0, zen3, false, 0};
     FAILS(written(&plan, WEFT_SPLIT_AUTO, text, &err), "core:nothing");
     plan.machine = server;
     plan.cores = 65;

@@ -104,7 +104,7 @@ static bool keep_loss(void *context, const WeftProgress *progress)
 /* Until so many updates are done; the loss of the last. */
 static double train(WeftNet *net, const Trace *trace, uint64_t updates)
 {
-    const WeftSource source = {(void *)(uintptr_t)trace, fill, TRACE_T, TRACE_B, 0};
+    const WeftSource source = {(void *)(uintptr_t)trace, fill, TRACE_T, TRACE_B, 0, 0};
     double loss = NAN;
     const WeftTrain settings = {
         .updates = updates, .optimizer = WEFT_ADAM, .rate = TRACE_RATE};

@@ -140,7 +140,7 @@ Test(train, update_after_every_chunks_is_as_if_batches_were_shorter)
     rig_open(&rig, gru_text, rnn_text, &dense);
     rig.model.drop = 0.2f;
     Halves halves = {drawn_source(&rig.drawn, 12, 5), &rig.model, false};
-    const WeftSource half = {&halves, halves_fill, 6, 5, 0};
+    const WeftSource half = {&halves, halves_fill, 6, 5, 0, 0};
     const WeftTrain a = {.updates = 6, .chunk = 3, .chunks_per_update = 2};
     const WeftTrain b = {.updates = 6, .chunk = 3};
     SAME(train_on(&rig, &a, &halves.whole, 2), train_on(&rig, &b, &half, 1), "differ");
@@ -181,7 +181,7 @@ Test(train, back_over_a_whole_batch_cuts_nothing)
     rig.drawn.lengths = true;
     rig.drawn.fresh_every = 1;
     Leads leads = {drawn_source(&rig.drawn, 11, 5), 3};
-    const WeftSource each = {&leads, leads_fill, 11, 5, 0};
+    const WeftSource each = {&leads, leads_fill, 11, 5, 0, 0};
     const WeftTrain a = {.updates = 8, .chunk = 3, .back = 11, .chunks_per_update = 1};
     const WeftTrain b = {.updates = 8};
     for (int threads = 1; threads <= 3; threads += 2)
@@ -303,7 +303,7 @@ static WeftSource loop_source(Loop *loop, Rig *rig, int steps, int rows, uint64_
 {
     loop->inner = drawn_source(&rig->drawn, steps, rows);
     loop->inner.epoch = epoch;
-    return (WeftSource){loop, loop_fill, steps, rows, epoch};
+    return (WeftSource){loop, loop_fill, steps, rows, epoch, 0};
 }
 
 Test(train, stale_states_are_exact_where_no_chunk_shares_an_update)
@@ -359,7 +359,7 @@ Test(train, stale_states_are_the_start_at_first)
     WeftScore score;
     rig_open(&rig, gru_text, rnn_text, &dense);
     Halves halves = {drawn_source(&rig.drawn, 6, 5), &rig.model, true};
-    const WeftSource half = {&halves, halves_fill, 3, 5, 0};
+    const WeftSource half = {&halves, halves_fill, 3, 5, 0, 0};
     halves.whole.epoch = 7;
     const WeftTrain settings = {.updates = 1, .chunk = 3, .stale = true};
     MUST(weft_net_open(team, &rig.model, 1, &net, &err));
@@ -607,7 +607,7 @@ Test(train, backward_direction_starts_anew_in_each_chunk)
     rig_open(&rig, rnn_text, NULL, &dense);
     rig.layer[0].both = true;
     Halves halves = {drawn_source(&rig.drawn, 6, 5), &rig.model, true};
-    const WeftSource half = {&halves, halves_fill, 3, 5, 0};
+    const WeftSource half = {&halves, halves_fill, 3, 5, 0, 0};
     const WeftTrain settings = {.updates = 1, .chunk = 3};
     MUST(weft_net_open(team, &rig.model, 1, &net, &err));
     memset(weft_net_parameter(net, 1, NULL, NULL, NULL), 0, 7 * 7 * sizeof(float));
@@ -689,7 +689,7 @@ static uint64_t repeated(const char *text, int hidden, int threads)
                              .layer_count = 1,
                              .outputs = 8,
                              .loss = WEFT_SOFTMAX};
-    const WeftSource source = {NULL, repeat, 40, 16, 0};
+    const WeftSource source = {NULL, repeat, 40, 16, 0, 0};
     const WeftTrain how = {
         .updates = 2, .optimizer = WEFT_ADAM, .rate = 0.01f, .seed = 3};
     WeftNet *net;
@@ -839,7 +839,7 @@ Test(train, learns_to_echo)
     WeftTeam *const team = rig_team(2);
     WeftNet *net;
     WeftScore before, after;
-    const WeftSource source = {NULL, echo_fill, 10, 16, 0};
+    const WeftSource source = {NULL, echo_fill, 10, 16, 0, 0};
     const WeftTrain settings = {.updates = 300, .optimizer = WEFT_ADAM, .rate = 0.02f};
     MUST(weft_net_open(team, &rig.model, 1, &net, &err));
     MUST(weft_evaluate(net, &source, 1000, 4, &before, &err));
@@ -878,7 +878,7 @@ Test(train, loss_that_is_not_finite_is_a_result)
     WeftProgress last;
     rig_open(&rig, rnn_text, gru_text, &dense);
     Spoilt spoilt = {drawn_source(&rig.drawn, 8, 4), 2, 5};
-    const WeftSource source = {&spoilt, spoilt_fill, 8, 4, 0};
+    const WeftSource source = {&spoilt, spoilt_fill, 8, 4, 0, 0};
     const WeftTrain settings = {.updates = 10, .chunk = 4, .every = 100};
     MUST(weft_net_open(team, &rig.model, 1, &net, &err));
     MUST(weft_train(net, &settings, &source, keep_report, &last, &err));
@@ -917,7 +917,7 @@ Test(train, stale_states_that_are_not_finite_are_a_result)
     WeftProgress last;
     rig_open(&rig, rnn_text, NULL, &dense);
     Spoilt spoilt = {drawn_source(&rig.drawn, 8, 4), 0, 5};
-    const WeftSource source = {&spoilt, first_batches_fill, 8, 4, 3};
+    const WeftSource source = {&spoilt, first_batches_fill, 8, 4, 3, 0};
     const WeftTrain settings = {.updates = 9, .chunk = 4, .stale = true};
     MUST(weft_net_open(team, &rig.model, 1, &net, &err));
     MUST(weft_train(net, &settings, &source, keep_report, &last, &err));
@@ -954,7 +954,7 @@ Test(train, bad_batches_are_refused)
     WeftScore score;
     Fault fault = SYMBOL;
     rig_open(&rig, rnn_text, NULL, &symbols);
-    WeftSource source = {&fault, faulty_fill, 5, 3, 0};
+    WeftSource source = {&fault, faulty_fill, 5, 3, 0, 0};
     const WeftTrain settings = {.updates = 2};
     MUST(weft_net_open(team, &rig.model, 1, &net, &err));
 #define REFUSES(what, part)                                                            \

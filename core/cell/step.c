@@ -207,15 +207,22 @@ void step_before(Step *step, const Chunk *chunk, const float *params,
 
 /* ---- backward ---- */
 
-/* The gradient is cut at the end of the chunk; and a state that no step reads as it
- * enters (denter -1) has none in either place. */
-static void cut_gradient(const Run *r, int t, int b)
+/* The gradient begins at the end of the chunk; and a state that no step reads as it
+ * enters (denter -1) has none in either place, but what is given. */
+static void begin_gradient(const Run *r, int t, int b)
 {
     const int first = r->step->scan ? t : 0, count = r->step->scan ? 1 : 2;
-    for (int s = 0; s < r->program->states; s++)
-        for (int at = first; at < first + count; at++)
-            memset(state_row(r->step, r->memory->dstate, s, at, b), 0,
-                   state_bytes(r->step, s));
+    const Chunk *const c = r->chunk;
+    const float *from = c->dend ? c->dend + (size_t)b * c->dend_row : NULL;
+    for (int s = 0; s < r->program->states; s++) {
+        const size_t n = (size_t)state_floats(r->program, s);
+        for (int at = first; at < first + count; at++) {
+            float *const d = state_row(r->step, r->memory->dstate, s, at, b);
+            memset(d, 0, state_bytes(r->step, s));
+            if (from) memcpy(d, from, n * sizeof *d);
+        }
+        if (from) from += n;
+    }
 }
 
 /* Gradients pass a frozen row by: they are set aside, and its step sees zeros. */
@@ -239,20 +246,39 @@ static void put_back(const Run *r, int t, int b)
                state_row(r->step, m->stash, s, 0, b), state_bytes(r->step, s));
 }
 
+/* A state that no step reads has a gradient where it is left for good, and nowhere else. */
+static void forget_unread(const Run *r, int t, int b)
+{
+    if (!is_live(r->chunk, t, b)) return;
+    for (int s = 0; s < r->program->states; s++)
+        for (int at = 0; r->program->state[s].denter < 0 && at < 2; at++)
+            memset(state_row(r->step, r->memory->dstate, s, at, b), 0,
+                   state_bytes(r->step, s));
+}
+
+static bool has_unread(const Run *r)
+{
+    for (int s = 0; r->chunk->dend && s < r->program->states; s++)
+        if (r->program->state[s].denter < 0) return true;
+    return false;
+}
+
 static void loop_backward(const Run *r, int t, int steps)
 {
     if (r->step->scan) {
         run_scan(r, BACKWARD_LOOP, t, steps);
         return;
     }
-    if (!r->chunk->begin && !r->chunk->end) {
+    const bool lengths = r->chunk->begin || r->chunk->end, unread = has_unread(r);
+    if (!lengths && !unread) {
         run_loop(r, BACKWARD_LOOP, t, steps);
         return;
     }
     for (int i = t + steps - 1; i >= t; i--) {
-        each_row(r, set_aside, i);
+        if (lengths) each_row(r, set_aside, i);
         run_loop(r, BACKWARD_LOOP, i, 1);
-        each_row(r, put_back, i);
+        if (lengths) each_row(r, put_back, i);
+        if (unread) each_row(r, forget_unread, i);
     }
 }
 
@@ -263,7 +289,7 @@ void step_backward(Step *step, const Chunk *chunk, const float *params,
     At value[VALUES_MAX];
     Run r;
     if (!run_open(&r, step, chunk, params, share, value)) return;
-    each_row(&r, cut_gradient, chunk->T);
+    each_row(&r, begin_gradient, chunk->T);
     const int B = step->shape.B;
     const bool flat =
         is_flat(chunk->dy.step, chunk->dy.row, B) &&
@@ -322,6 +348,16 @@ void step_get_state(const Step *step, int slot, int t, int b, float *state)
         const size_t n = (size_t)state_floats(step->program, s);
         memcpy(state, state_row(step, m->state, s, t, b), n * sizeof *state);
         state += n;
+    }
+}
+
+void step_get_gradient(const Step *step, int slot, int b, float *gradient)
+{
+    const SlotMemory *const m = &step->memory->slot[slot];
+    for (int s = 0; s < step->program->states; s++) {
+        const size_t n = (size_t)state_floats(step->program, s);
+        memcpy(gradient, state_row(step, m->dstate, s, 0, b), n * sizeof *gradient);
+        gradient += n;
     }
 }
 

@@ -55,6 +55,10 @@ typedef struct Chunk {
     ptrdiff_t symbol_step; /* ... symbol of (t, b) is symbol[t * symbol_step + b] */
     View dy; /* [T][B][outputs]: gradient of the output; read by backward */
     View dx; /* [T][B][input]: written by backward, when shape.dinput */
+    const float
+        *dend; /* [B] rows of dend_row floats: gradient of all states as the last
+                          step of each row leaves them; NULL: 0. Not with scan */
+    size_t dend_row;
     const int *begin,
         *end;    /* [B]: rows are live for begin[b] <= t < end[b]; NULL: always */
     bool ready;  /* step_before has run, of all its rows and steps */
@@ -119,6 +123,9 @@ View step_flow(const Step *step, int slot, int state);
 size_t step_state_count(const Step *step); /* floats a row */
 void step_get_state(const Step *step, int slot, int t, int b, float *state);
 void step_set_state(Step *step, int slot, int t, int b, const float *state);
+/* After step_backward, not with scan: of row b, the gradient of all states as step 0 is
+ * entered. */
+void step_get_gradient(const Step *step, int slot, int b, float *gradient);
 
 /* ---- what calls cost ---- */
 

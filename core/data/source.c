@@ -156,7 +156,7 @@ bool weft_source_arrays(const WeftArrays *arrays, int rows, WeftSource *source,
         return error(err, "out of memory for the order of %d sequences", arrays->count);
     *s = (ArraysSource){.arrays = *arrays, .rows = rows, .order = (int *)(s + 1)};
     arrays_shuffle(s, 0);
-    *source = (WeftSource){s, arrays_fill, arrays->steps, rows, arrays_epoch(s)};
+    *source = (WeftSource){s, arrays_fill, arrays->steps, rows, arrays_epoch(s), 0};
     return true;
 }
 
@@ -208,7 +208,7 @@ bool weft_source_text(const int32_t *symbols, size_t count, int rows, int steps,
     TextSource *const s = malloc(sizeof *s);
     if (!s) return error(err, "out of memory");
     *s = (TextSource){symbols, stream, stream / (size_t)steps, rows, steps};
-    *source = (WeftSource){s, text_fill, steps, rows, s->windows};
+    *source = (WeftSource){s, text_fill, steps, rows, s->windows, 0};
     if (windows) *windows = s->windows;
     return true;
 }

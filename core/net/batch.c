@@ -12,18 +12,36 @@ static size_t targets(const Pass *p)
     return p->net->model.vector ? B : B * (size_t)p->shape.T;
 }
 
+/* What an encoder reads. */
+static void source_place(Pass *p, Arena *arena)
+{
+    const WeftEncoder *const e = p->net->model.encoder;
+    WeftBatch *const b = &p->batch;
+    Side *const side = &p->side[ENCODER];
+    const size_t B = (size_t)p->shape.B, steps = B * (size_t)p->shape.S;
+    if (p->shape.S == 0) return;
+    b->source_steps = p->shape.S;
+    if (e->input == WEFT_DENSE)
+        side->x = b->source_x = ARENA_TAKE(arena, float, steps *(size_t)e->inputs);
+    else
+        side->symbol = b->source_symbol = ARENA_TAKE(arena, int32_t, steps);
+    side->length = b->source_length = ARENA_TAKE(arena, int, B);
+}
+
 void batch_place(Pass *p, Arena *arena)
 {
     const WeftModel *const m = &p->net->model;
+    Side *const side = &p->side[MAIN];
     const size_t B = (size_t)p->shape.B, steps = B * (size_t)p->shape.T;
     WeftBatch *const b = &p->batch;
     b->steps = p->shape.T, b->rows = p->shape.B;
     b->inputs = m->inputs, b->outputs = m->outputs, b->vector = m->vector;
     if (m->input == WEFT_DENSE)
-        b->x = ARENA_TAKE(arena, float, steps *(size_t)m->inputs);
+        side->x = b->x = ARENA_TAKE(arena, float, steps *(size_t)m->inputs);
     else
-        b->symbol = ARENA_TAKE(arena, int32_t, steps);
-    b->length = ARENA_TAKE(arena, int, B);
+        side->symbol = b->symbol = ARENA_TAKE(arena, int32_t, steps);
+    side->length = b->length = ARENA_TAKE(arena, int, B);
+    source_place(p, arena);
     if (p->shape.purpose == PURPOSE_PREDICT) return;
 
     if (m->loss == WEFT_SOFTMAX)
@@ -49,24 +67,40 @@ void batch_clear(Pass *p)
     for (size_t i = 0; b->weight && i < count; i++) b->weight[i] = 1;
     for (int i = 0; i < b->rows; i++) b->length[i] = b->steps;
     b->fresh = true;
+    const size_t source = (size_t)b->source_steps * (size_t)b->rows;
+    if (b->source_x)
+        memset(b->source_x, 0, source * (size_t)m->encoder->inputs * sizeof(float));
+    if (b->source_symbol) memset(b->source_symbol, 0, source * sizeof(int32_t));
+    for (int i = 0; b->source_length && i < b->rows; i++)
+        b->source_length[i] = b->source_steps;
+}
+
+/* Lengths of at least `least` steps, and symbols; `what` begins a message. */
+static bool check_side(const Side *side, const char *what, int least, Error *err)
+{
+    const int symbols = side->stack->inputs, B = side->pass->shape.B;
+    for (int i = 0; i < B; i++)
+        if (side->length[i] < least || side->length[i] > side->T)
+            return error(err,
+                         "%srow %d: length %d: from %d to the %d steps of the batch",
+                         what, i, side->length[i], least, side->T);
+    for (int i = 0; side->symbol && i < side->T * B; i++) {
+        const int t = i / B, row = i % B;
+        if (t >= side->length[row]) side->symbol[i] = 0; /* never read, but looked up */
+        if (side->symbol[i] < 0 || side->symbol[i] >= symbols)
+            return error(err, "%sstep %d, row %d: symbol %d: from 0 to %d", what, t,
+                         row, (int)side->symbol[i], symbols - 1);
+    }
+    return true;
 }
 
 static bool check_inputs(const Pass *p, Error *err)
 {
-    const WeftBatch *const b = &p->batch;
-    const int symbols = p->net->model.inputs;
-    for (int i = 0; i < b->rows; i++)
-        if (b->length[i] < 0 || b->length[i] > b->steps)
-            return error(err, "row %d: length %d: from 0 to the %d steps of the batch",
-                         i, b->length[i], b->steps);
-    for (int i = 0; b->symbol && i < b->steps * b->rows; i++) {
-        const int t = i / b->rows, row = i % b->rows;
-        if (t >= b->length[row]) b->symbol[i] = 0; /* never read, but looked up */
-        if (b->symbol[i] < 0 || b->symbol[i] >= symbols)
-            return error(err, "step %d, row %d: symbol %d: from 0 to %d", t, row,
-                         (int)b->symbol[i], symbols - 1);
-    }
-    return true;
+    if (!check_side(&p->side[MAIN], "", 0, err)) return false;
+    if (p->shape.S == 0) return true;
+    if (!p->batch.fresh && p->shape.purpose != PURPOSE_PREDICT)
+        return error(err, "a batch for a net with an encoder is always fresh");
+    return check_side(&p->side[ENCODER], "source: ", 1, err);
 }
 
 /* Past its end a row has no targets; a label without weight may be anything. */

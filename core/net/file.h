@@ -8,6 +8,9 @@
  *   weft.version   who wrote it
  *   seed, updates
  *   model.input inputs embedding layers drop outputs loss vector
+ *   encoder.input inputs embedding layers    of a net with an encoder, as these:
+ *   model.hand_over attention attention_below attention_width
+ *   encoder.layerN...                        as what follows
  *   layerN.cell origin hidden both drop      the text of the equations
  *   layerN.set.NAME                          sizes and consts that weft_cell_set changed
  *   note.KEY                                 the caller's
@@ -25,4 +28,6 @@
 /* The words of the enums in weft.h, in their order; NULL ends. */
 static const char *const input_words[] = {"dense", "symbols", "embedding", NULL};
 static const char *const loss_words[] = {"square", "softmax", "sigmoid", NULL};
+static const char *const attention_words[] = {"none", "dot", "general", "additive",
+                                              NULL};
 static const char *const optimizer_words[] = {"sgd", "rmsprop", "adam", "adamw", NULL};

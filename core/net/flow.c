@@ -18,6 +18,8 @@ typedef struct States {
 static bool check_layer(const WeftNet *net, const WeftFlow *flow, Error *err)
 {
     const int layers = net->model.layer_count;
+    if (net->model.encoder)
+        return error(err, "the flow of gradients through an encoder is not measured");
     if (flow->layer < 0 || flow->layer >= layers)
         return error(err, "layer %d: from 0 to %d", flow->layer, layers - 1);
     if (flow->backward && net->layer[flow->layer].directions == 1)
@@ -65,7 +67,8 @@ static double row_squares(const View *v, int t, int b, int n)
 static double row_norm(const Pass *p, const States *states, int t, int b)
 {
     const Graph *const g = &p->net->layer[states->layer].graph;
-    const Step *const step = &p->direction[2 * states->layer + states->backward].step;
+    const Step *const step =
+        &p->side[MAIN].direction[2 * states->layer + states->backward].step;
     double sum = 0;
     for (int s = states->first; s < states->end; s++) {
         const View v = step_flow(step, 0, s);

@@ -10,16 +10,6 @@
 
 #include <string.h>
 
-static const float *head_weight(const Head *h)
-{
-    return h->pass->net->params + h->pass->net->head;
-}
-
-static const float *head_bias(const Head *h)
-{
-    return head_weight(h) + (size_t)h->outputs * (size_t)h->width;
-}
-
 void head_place(Head *h, Arena *arena)
 {
     const Pass *const p = h->pass;
@@ -30,29 +20,22 @@ void head_place(Head *h, Arena *arena)
     h->row = padded((size_t)h->outputs);
     h->slot = vector ? 0 : rows * h->row;
     h->x_row = padded((size_t)h->width);
-    h->packed = ARENA_TAKE(arena, float, simd->packed(h->outputs, h->width));
     h->a = ARENA_TAKE(arena, float, vector ? rows * h->row : slots * h->slot);
     if (vector) h->x = ARENA_TAKE(arena, float, rows * h->x_row);
     if (!pass_goes_back(p)) return;
-    h->packed_back = ARENA_TAKE(arena, float, simd->packed(h->width, h->outputs));
     if (vector) h->dx = ARENA_TAKE(arena, float, rows * h->x_row);
 }
 
-void head_pack(Head *h, int part, int parts)
+static const Linear *linear_of(const Head *h)
 {
-    const int O = h->outputs, width = h->width;
-    const float *const W = head_weight(h);
-    int first = part_at(O, simd->panel, part, parts),
-        end = part_at(O, simd->panel, part + 1, parts);
-    if (first < end)
-        simd->pack(end - first, width, W + (size_t)first * (size_t)width, (size_t)width,
-                   1, h->packed + simd->packed(first, width));
-    if (!h->packed_back) return;
-    first = part_at(width, simd->panel, part, parts),
-    end = part_at(width, simd->panel, part + 1, parts);
-    if (first < end)
-        simd->pack(end - first, O, W + first, 1, (size_t)width,
-                   h->packed_back + simd->packed(first, O));
+    return &h->pass->linear[HEAD_LINEAR];
+}
+
+/* The head's input. */
+static const Joint *joint_of(const Head *h)
+{
+    const Side *const main = &h->pass->side[MAIN];
+    return &main->joint[main->stack->count];
 }
 
 /* Some rows that follow one another: outputs at a, targets from row `row` of the
@@ -156,17 +139,7 @@ static void span_out(const Head *h, const Span *s)
 static void span_run(const Head *h, const Span *s)
 {
     float *const a = s->a;
-    const Gemm forward = {.m = s->rows,
-                          .n = h->outputs,
-                          .k = h->width,
-                          .a = s->x,
-                          .a_row = s->x_row,
-                          .a_col = 1,
-                          .b = h->packed,
-                          .d = head_bias(h),
-                          .c = a,
-                          .c_row = h->row};
-    simd->gemm(&forward);
+    linear_run(linear_of(h), s->rows, s->x, s->x_row, a, h->row);
 
     const Purpose purpose = h->pass->shape.purpose;
     if (purpose == PURPOSE_PREDICT) {
@@ -177,16 +150,7 @@ static void span_run(const Head *h, const Span *s)
     span_loss(h, s);
     if (purpose == PURPOSE_SCORE) return;
 
-    const Gemm backward = {.m = s->rows,
-                           .n = h->width,
-                           .k = h->outputs,
-                           .a = a,
-                           .a_row = h->row,
-                           .a_col = 1,
-                           .b = h->packed_back,
-                           .c = s->dx,
-                           .c_row = s->dx_row};
-    simd->gemm(&backward);
+    linear_back(linear_of(h), s->rows, a, h->row, s->dx, s->dx_row, false);
 }
 
 /* Every step has its target: steps in a row are one span when the rows are whole. Those
@@ -194,7 +158,7 @@ static void span_run(const Head *h, const Span *s)
 static void run_steps(const Head *h, const Window *w, int first, int end)
 {
     const Pass *const p = h->pass;
-    const Joint *const j = &p->joint[p->net->model.layer_count];
+    const Joint *const j = joint_of(h);
     const View x = joint_view(j, w);
     const View dx = j->dx ? joint_gradient(j, w) : (View){0};
     const int B = p->shape.B, T = w->T - w->lead;
@@ -217,13 +181,13 @@ static void run_steps(const Head *h, const Window *w, int first, int end)
 static void row_copy(const Head *h, const Window *w, int b, bool gather)
 {
     const Pass *const p = h->pass;
-    const int L = p->net->model.layer_count;
-    const Layer *const layer = &p->net->layer[L - 1];
-    const Joint *const j = &p->joint[L];
+    const Joint *const j = joint_of(h);
+    const Layer *const layer = &p->net->layer[j->index - 1];
     const View x = joint_view(j, w);
     const View dx = gather ? (View){0} : joint_gradient(j, w);
     const int last = p->batch.length[b] - 1 - w->t0;
-    const size_t bytes = (size_t)layer->width * sizeof(float);
+    const int width = layer->directions == 1 ? h->width : layer->width;
+    const size_t bytes = (size_t)width * sizeof(float);
     for (int d = 0; d < layer->directions; d++) {
         const int t = d ? 0 : last;
         const size_t row = (size_t)b * h->x_row + (size_t)(d * layer->width);
@@ -244,7 +208,7 @@ static bool row_ends(const Pass *p, const Window *w, int b)
 static void run_vector(const Head *h, const Window *w, int first, int end)
 {
     const Pass *const p = h->pass;
-    const Joint *const j = &p->joint[p->net->model.layer_count];
+    const Joint *const j = joint_of(h);
     const View dx = j->dx ? joint_gradient(j, w) : (View){0};
     if (j->dx) clear_rows(&dx, w->T, first, end);
 
@@ -274,38 +238,15 @@ void head_gradient(Head *h, const Window *w, int part, int parts, float *scratch
 {
     const Pass *const p = h->pass;
     const bool vector = p->net->model.vector;
-    const int O = h->outputs, width = h->width;
     const int rows = p->shape.B * (vector ? 1 : w->T - w->lead);
-    const View joint = joint_view(&p->joint[p->net->model.layer_count], w);
+    const View joint = joint_view(joint_of(h), w);
     const float *const x = vector ? h->x : joint.at + w->lead * joint.step;
     const float *const a = head_outputs(h, w);
     const size_t x_row = vector ? h->x_row : (size_t)joint.row;
-    float *const dW = p->net->grads + p->net->head;
-
-    const bool wide = width > O; /* parts are columns of W, or else its rows */
-    const int n = wide ? width : O;
-    const int at = part_at(n, LANES_MAX, part, parts),
-              end = part_at(n, LANES_MAX, part + 1, parts);
-    const size_t column = wide ? (size_t)at : 0, line = wide ? 0 : (size_t)at;
-    const Gradient job = {.n = wide ? O : end - at,
-                          .k = wide ? end - at : width,
-                          .d = a + line,
-                          .d_row = h->row,
-                          .x = x + column,
-                          .x_row = x_row,
-                          .dw = dW + line * (size_t)width + column,
-                          .dw_row = (size_t)width};
-    if (at < end) simd->gradient(rows, 1, &job, scratch);
-    if (part == 0) simd->sum_rows(rows, O, a, h->row, dW + (size_t)O * (size_t)width);
+    linear_gradient(linear_of(h), rows, a, h->row, x, x_row, part, parts, scratch);
 }
 
 /* ---- costs ---- */
-
-Cost head_pack_cost(const Head *h, int parts, const Rates *rates)
-{
-    const double floats = (double)h->outputs * h->width;
-    return (Cost){.seconds = rates->call + 2 * floats / parts * rates->pack};
-}
 
 /* Steps of a window that have targets; of a vector net one of them all does. */
 static double target_steps(const Pass *p, const Window *w)
@@ -322,10 +263,8 @@ Cost head_cost(const Head *h, const Window *w, int rows, const Rates *rates)
     const double T = target_steps(p, w);
     const bool whole = rows == p->shape.B && T > 1;
     const double at_once = whole ? rows * T : rows, times = whole ? 1 : T;
-    const double n = h->outputs, k = h->width, weights = 8 * n * k;
-    Cost cost = rates_product(rates, at_once, n, k, weights);
-    if (pass_goes_back(p))
-        cost_add(&cost, rates_product(rates, at_once, k, n, weights));
+    const double n = h->outputs, k = h->width;
+    Cost cost = linear_cost(linear_of(h), at_once, pass_goes_back(p), rates);
     cost_add(&cost, rates_map(rates, MAP_exp, at_once, n));
     cost.seconds += at_once * LOSS * rates->call;
     const double x =
@@ -337,9 +276,6 @@ Cost head_cost(const Head *h, const Window *w, int rows, const Rates *rates)
 Cost head_gradient_cost(const Head *h, const Window *w, int parts, const Rates *rates)
 {
     const Pass *const p = h->pass;
-    const double T = target_steps(p, w);
-    const bool wide = h->width > h->outputs;
-    const double n = wide ? h->outputs : (double)h->outputs / parts;
-    const double k = wide ? (double)h->width / parts : h->width;
-    return rates_gradient(rates, T * p->shape.B, n, k, n + k);
+    return linear_gradient_cost(linear_of(h), target_steps(p, w) * p->shape.B, parts,
+                                rates);
 }

@@ -1,35 +1,42 @@
 /* joint.c: what lies between two layers: look-up, concatenation, dropout; and backward.
  *
- *   x = [y_forward | y_backward] * mask          dy = dx * mask, a part to each */
+ *   x = [y_forward | y_backward] * mask          dy = dx * mask, a part to each
+ *
+ * Beside what is below there may be what an encoder hands over, or attention reads. */
 #include "pass.h"
 
 #include <assert.h>
 
 /* ---- memory ---- */
 
-void joint_open(Pass *p, int index)
+void joint_open(Side *side, int index)
 {
+    const Pass *const p = side->pass;
     const WeftNet *const net = p->net;
-    const WeftModel *const m = &net->model;
-    const int L = m->layer_count;
-    const bool top = index == L;
-    const bool embedded = index == 0 && m->input == WEFT_EMBEDDING;
-    const bool joined = index > 0 && net->layer[index - 1].directions == 2;
-    Joint *const j = &p->joint[index];
-    *j = (Joint){.pass = p,
+    const Stack *const stack = side->stack;
+    const bool top = index == stack->count, bottom = index == 0;
+    const bool embedded = bottom && stack->input == WEFT_EMBEDDING;
+    const bool joined = index > 0 && stack->layer[index - 1].directions == 2;
+    Joint *const j = &side->joint[index];
+    *j = (Joint){.side = side,
                  .index = index,
-                 .width = top ? net_width(net) : net->layer[index].inputs};
+                 .width = net_input_width(net, side->index, index),
+                 .base = stack_width(stack, index)};
     j->row = padded((size_t)j->width);
-    j->slot = (size_t)p->span * (size_t)p->shape.B * j->row;
-    if (pass_trains(p)) j->drop = top ? m->drop : m->layers[index].drop;
-    j->makes = embedded || joined || j->drop > 0;
-    j->learns = pass_goes_back(p) && (index > 0 || embedded);
-    j->forks = j->learns && !top && net->layer[index].directions == 2;
+    j->slot = (size_t)side->span * (size_t)p->shape.B * j->row;
+    j->attends = net_attends(net, side->index, index);
+    j->enters = bottom && side->index == MAIN &&
+                net->model.hand_over & (WEFT_FIRST | WEFT_EVERY);
+    if (pass_trains(p) && !top) j->drop = stack->given[index].drop;
+    if (pass_trains(p) && top && side->index == MAIN) j->drop = net->model.drop;
+    j->makes = embedded || joined || j->drop > 0 || j->attends || j->enters;
+    j->learns = pass_goes_back(p) && (index > 0 || embedded || j->enters);
+    j->forks = j->learns && !top && stack->layer[index].directions == 2;
 }
 
 void joint_place(Joint *j, Arena *arena)
 {
-    const size_t count = (size_t)j->pass->split.slots * j->slot;
+    const size_t count = (size_t)j->side->pass->split.slots * j->slot;
     if (j->makes) j->x = ARENA_TAKE(arena, float, count);
     if (j->drop > 0) j->mask = ARENA_TAKE(arena, float, count);
     if (j->learns) j->dx = ARENA_TAKE(arena, float, count);
@@ -46,7 +53,7 @@ static View view_of(float *at, size_t row, int B)
 /* One of the joint's arrays, the window's slot of it. */
 static View array_view(const Joint *j, const Window *w, float *array)
 {
-    return view_of(array + (size_t)w->slot * j->slot, j->row, j->pass->shape.B);
+    return view_of(array + (size_t)w->slot * j->slot, j->row, j->side->pass->shape.B);
 }
 
 static View reversed(View v, int T)
@@ -78,21 +85,22 @@ static void map_rows(MapOp op, const Rows *r, View y, View a, View b)
     }
 }
 
-static View batch_x(const Pass *p, const Window *w)
+static View batch_x(const Side *side, const Window *w)
 {
-    const int I = p->net->model.inputs, B = p->shape.B;
-    return view_of(p->batch.x + (size_t)w->t0 * (size_t)B * (size_t)I, (size_t)I, B);
+    const int I = side->stack->inputs, B = side->pass->shape.B;
+    return view_of((float *)side->x + (size_t)w->t0 * (size_t)B * (size_t)I, (size_t)I,
+                   B);
 }
 
 static const Direction *below(const Joint *j, int direction)
 {
-    return &j->pass->direction[2 * (j->index - 1) + direction];
+    return &j->side->direction[2 * (j->index - 1) + direction];
 }
 
 View joint_view(const Joint *j, const Window *w)
 {
     if (j->x) return array_view(j, w, j->x);
-    return j->index ? step_output(&below(j, 0)->step, w->slot) : batch_x(j->pass, w);
+    return j->index ? step_output(&below(j, 0)->step, w->slot) : batch_x(j->side, w);
 }
 
 View joint_gradient(const Joint *j, const Window *w)
@@ -107,44 +115,43 @@ View joint_gradient_back(const Joint *j, const Window *w)
 
 static void look_up(const Joint *j, const Window *w, int first, int end)
 {
-    const Pass *const p = j->pass;
-    const int B = p->shape.B;
+    const Side *const side = j->side;
+    const int B = side->pass->shape.B;
     const bool whole = first == 0 && end == B;
     const int rows = whole ? w->T * B : end - first;
     const View x = array_view(j, w, j->x);
     for (int t = 0; t < (whole ? 1 : w->T); t++)
-        simd->look_up(rows, j->width, p->batch.symbol + (w->t0 + t) * B + first,
-                      p->net->params + p->net->embedding, (size_t)j->width, NULL,
-                      x.at + t * x.step + first * x.row, j->row);
+        simd->look_up(rows, j->base, side->symbol + (w->t0 + t) * B + first,
+                      side->pass->net->params + side->stack->table, (size_t)j->base,
+                      NULL, x.at + t * x.step + first * x.row, j->row);
 }
 
 static void draw_mask(const Joint *j, const Window *w, int first, int end)
 {
-    const Pass *const p = j->pass;
+    const Pass *const p = j->side->pass;
     const uint64_t n = (uint64_t)j->width, B = (uint64_t)p->shape.B;
+    const uint64_t stream = STREAM_DROP + (uint64_t)(j->side->stack->stream + j->index);
     const View mask = array_view(j, w, j->mask);
     for (int t = 0; t < w->T; t++) {
-        const uint64_t step = p->steps + (uint64_t)(w->t0 + t);
-        simd->drop(end - first, j->width, p->seed, STREAM_DROP + (uint64_t)j->index,
+        const uint64_t step = side_time(j->side, w) + (uint64_t)t;
+        simd->drop(end - first, j->width, p->seed, stream,
                    (step * B + (uint64_t)first) * n, n, j->drop,
                    mask.at + t * mask.step + first * mask.row, j->row);
     }
 }
 
-void joint_enter(const Joint *j, const Window *w, int first, int end)
+/* What is below. */
+static void enter_base(const Joint *j, const Window *w, int first, int end)
 {
-    if (!j->x) return;
-    const Pass *const p = j->pass;
-    const int B = p->shape.B;
+    const Side *const side = j->side;
     const View x = array_view(j, w, j->x);
-    Rows rows = {.T = w->T, .B = B, .first = first, .end = end, .n = j->width};
-
-    if (j->index == 0 && p->net->model.input == WEFT_EMBEDDING) {
+    Rows rows = {w->T, side->pass->shape.B, first, end, j->base};
+    if (j->index == 0 && side->stack->input == WEFT_EMBEDDING) {
         look_up(j, w, first, end);
     } else if (j->index == 0) {
-        map_rows(MAP_copy, &rows, x, batch_x(p, w), x);
+        map_rows(MAP_copy, &rows, x, batch_x(side, w), x);
     } else {
-        const Layer *const layer = &p->net->layer[j->index - 1];
+        const Layer *const layer = &side->stack->layer[j->index - 1];
         rows.n = layer->width;
         for (int d = 0; d < layer->directions; d++) {
             const View y = step_output(&below(j, d)->step, w->slot);
@@ -152,34 +159,48 @@ void joint_enter(const Joint *j, const Window *w, int first, int end)
             part.at += d * layer->width;
             map_rows(MAP_copy, &rows, part, d ? reversed(y, w->T) : y, part);
         }
-        rows.n = j->width;
     }
+}
+
+void joint_enter(const Joint *j, const Window *w, int first, int end, float *scratch)
+{
+    if (!j->x) return;
+    Pass *const p = j->side->pass;
+    const View x = array_view(j, w, j->x);
+    enter_base(j, w, first, end);
+    if (j->enters) hand_over_enter(j, x, w, first, end);
+    if (j->attends) attention_run(p, x, first, end, scratch);
     if (!j->mask) return;
+    const Rows rows = {w->T, p->shape.B, first, end, j->width};
     draw_mask(j, w, first, end);
     map_rows(MAP_mul, &rows, x, x, array_view(j, w, j->mask));
 }
 
-void joint_leave(const Joint *j, const Window *w, int first, int end)
+void joint_leave(const Joint *j, const Window *w, int first, int end, float *scratch)
 {
-    const int B = j->pass->shape.B;
-    const Rows rows = {.T = w->T, .B = B, .first = first, .end = end, .n = j->width};
+    Pass *const p = j->side->pass;
+    const Rows rows = {w->T, p->shape.B, first, end, j->width};
     if (!j->dx) return;
     const View dx = joint_gradient(j, w);
     if (j->dx_back) map_rows(MAP_add, &rows, dx, dx, joint_gradient_back(j, w));
     if (j->mask) map_rows(MAP_mul, &rows, dx, dx, array_view(j, w, j->mask));
+    if (j->attends) attention_back(p, dx, first, end, scratch);
+    if (j->enters) hand_over_leave(j, dx, w, first, end);
 }
 
 void embedding_gradient(const Joint *j, const Window *w, int part, int parts)
 {
-    const Pass *const p = j->pass;
-    const int first = part_at(j->width, LANES_MAX, part, parts);
-    const int end = part_at(j->width, LANES_MAX, part + 1, parts);
+    const Side *const side = j->side;
+    const int B = side->pass->shape.B;
+    WeftNet *const net = side->pass->net;
+    const int first = part_at(j->base, LANES_MAX, part, parts);
+    const int end = part_at(j->base, LANES_MAX, part + 1, parts);
     if (first == end) return;
     const View dx = joint_gradient(j, w);
-    simd->look_up_gradient((w->T - w->cut) * p->shape.B, end - first,
-                           p->batch.symbol + (w->t0 + w->cut) * p->shape.B,
+    simd->look_up_gradient((w->T - w->cut) * B, end - first,
+                           side->symbol + (w->t0 + w->cut) * B,
                            dx.at + w->cut * dx.step + first, j->row,
-                           p->net->grads + p->net->embedding + first, (size_t)j->width);
+                           net->grads + side->stack->table + first, (size_t)j->base);
 }
 
 /* ---- costs ---- */
@@ -194,6 +215,7 @@ Cost joint_enter_cost(const Joint *j, const Window *w, int rows, const Rates *ra
     if (!j->makes) return (Cost){0};
     const double n = elements(j, w, rows);
     Cost cost = rates_map(rates, MAP_copy, 1, n);
+    if (j->attends) cost_add(&cost, attention_cost(j->side->pass, rows, false, rates));
     if (j->drop <= 0) return cost;
     cost_add(&cost, rates_map(rates, MAP_mul, 1, n));
     cost.seconds += n * rates->drop;
@@ -207,12 +229,13 @@ Cost joint_leave_cost(const Joint *j, const Window *w, int rows, const Rates *ra
     const double n = elements(j, w, rows);
     if (j->forks) cost_add(&cost, rates_map(rates, MAP_add, 1, n));
     if (j->drop > 0) cost_add(&cost, rates_map(rates, MAP_mul, 1, n));
+    if (j->attends) cost_add(&cost, attention_cost(j->side->pass, rows, true, rates));
     return cost;
 }
 
 Cost embedding_gradient_cost(const Joint *j, const Window *w, int parts,
                              const Rates *rates)
 {
-    return rates_map(rates, MAP_add, (double)(w->T - w->cut) * j->pass->shape.B,
-                     (double)j->width / parts);
+    return rates_map(rates, MAP_add, (double)(w->T - w->cut) * j->side->pass->shape.B,
+                     (double)j->base / parts);
 }

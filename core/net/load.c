@@ -15,7 +15,9 @@ typedef struct Loading {
     const char *path;
     TensorFile *file;
     WeftModel model;
-    WeftLayer *layer; /* [NET_LAYERS_MAX at most], cells our own */
+    WeftEncoder encoder;
+    WeftLayer *layer[2]; /* the model's and the encoder's, cells our own; each ends with
+                            one that has none */
     uint64_t seed, updates;
     int used; /* tensors that were looked for and found */
 } Loading;
@@ -93,12 +95,13 @@ static bool get_word(const Loading *l, const char *key, const char *const *words
 /* ---- the model ---- */
 
 /* Sizes and consts that were changed after reading: layerN.set.NAME. */
-static bool read_sets(const Loading *l, int index, Cell *cell, Error *err)
+static bool read_sets(const Loading *l, const char *stack, int index, Cell *cell,
+                      Error *err)
 {
-    char prefix[32];
+    char prefix[48];
     Metadata pair;
     const size_t length =
-        (size_t)snprintf(prefix, sizeof prefix, "layer%d.set.", index);
+        (size_t)snprintf(prefix, sizeof prefix, "%slayer%d.set.", stack, index);
     for (int i = 0; tensors_metadata_get(l->file, i, &pair); i++) {
         double value;
         if (strncmp(pair.key, prefix, length) != 0) continue;
@@ -109,13 +112,13 @@ static bool read_sets(const Loading *l, int index, Cell *cell, Error *err)
     return true;
 }
 
-static bool read_layer(Loading *l, int index, Error *err)
+static bool read_layer(Loading *l, const char *stack, WeftLayer *layer, int index,
+                       Error *err)
 {
-    WeftLayer *const layer = &l->layer[index];
     const char *text, *origin;
     char key[48];
     Cell *cell;
-#define KEY(what) (snprintf(key, sizeof key, "layer%d.%s", index, what), key)
+#define KEY(what) (snprintf(key, sizeof key, "%slayer%d.%s", stack, index, what), key)
     if (!get_text(l, KEY("cell"), &text, err) ||
         !get_text(l, KEY("origin"), &origin, err) ||
         !get_int(l, KEY("hidden"), INT_MAX, &layer->hidden, err) ||
@@ -125,7 +128,40 @@ static bool read_layer(Loading *l, int index, Error *err)
 #undef KEY
     if (!cell_parse(origin, text, strlen(text), &cell, err)) return false;
     layer->cell = cell;
-    return read_sets(l, index, cell, err);
+    return read_sets(l, stack, index, cell, err);
+}
+
+static bool read_layers(Loading *l, const char *stack, int count, WeftLayer **layers,
+                        Error *err)
+{
+    *layers = calloc((size_t)count + 1, sizeof **layers);
+    if (!*layers) return error(err, "out of memory");
+    for (int i = 0; i < count; i++)
+        if (!read_layer(l, stack, &(*layers)[i], i, err)) return false;
+    return true;
+}
+
+static bool read_encoder(Loading *l, Error *err)
+{
+    WeftModel *const m = &l->model;
+    WeftEncoder *const e = &l->encoder;
+    int input, attention;
+    if (!tensors_metadata(l->file, "encoder.input")) return true;
+    if (!get_word(l, "encoder.input", input_words, &input, err) ||
+        !get_int(l, "encoder.inputs", INT_MAX, &e->inputs, err) ||
+        !get_int(l, "encoder.embedding", INT_MAX, &e->embedding, err) ||
+        !get_int(l, "encoder.layers", NET_LAYERS_MAX, &e->layer_count, err) ||
+        !get_int(l, "model.hand_over", INT_MAX, &m->hand_over, err) ||
+        !get_word(l, "model.attention", attention_words, &attention, err) ||
+        !get_int(l, "model.attention_below", INT_MAX, &m->attention_below, err) ||
+        !get_int(l, "model.attention_width", INT_MAX, &m->attention_width, err) ||
+        !read_layers(l, "encoder.", e->layer_count, &l->layer[1], err))
+        return false;
+    e->input = (WeftInput)input;
+    e->layers = l->layer[1];
+    m->attention = (WeftAttention)attention;
+    m->encoder = e;
+    return true;
 }
 
 static bool read_model(Loading *l, Error *err)
@@ -152,11 +188,9 @@ static bool read_model(Loading *l, Error *err)
         return false;
     m->input = (WeftInput)input;
     m->loss = (WeftLoss)loss;
-    m->layers = l->layer = calloc((size_t)m->layer_count + 1, sizeof *l->layer);
-    if (!l->layer) return error(err, "out of memory");
-    for (int i = 0; i < m->layer_count; i++)
-        if (!read_layer(l, i, err)) return false;
-    return true;
+    if (!read_layers(l, "", m->layer_count, &l->layer[0], err)) return false;
+    m->layers = l->layer[0];
+    return read_encoder(l, err);
 }
 
 /* ---- the tensors ---- */
@@ -307,9 +341,11 @@ bool weft_net_load(WeftTeam *team, const char *path, WeftNet **net, WeftError *e
     const bool loaded = load(&l, team, &made, err);
     uselocale(before);
     freelocale(plain);
-    for (int i = 0; l.layer && i < l.model.layer_count; i++)
-        cell_close((Cell *)l.layer[i].cell);
-    free(l.layer);
+    for (int i = 0; i < 2; i++) {
+        for (int k = 0; l.layer[i] && l.layer[i][k].cell; k++)
+            cell_close((Cell *)l.layer[i][k].cell);
+        free(l.layer[i]);
+    }
     tensors_close(l.file);
     if (loaded) *net = made;
     return loaded;

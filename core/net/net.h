@@ -18,6 +18,8 @@ typedef enum Stream {
     STREAM_EMBEDDING = 1,
     STREAM_HEAD,
     STREAM_HEAD_BIAS,
+    STREAM_ENCODER_EMBEDDING,
+    STREAM_LINEAR,          /* + LinearIndex: and then attention's v */
     STREAM_LAYER = 1 << 10, /* + 2 layer + direction: first parameters */
     STREAM_DROP = 1 << 20,  /* + layer, or layers for the head: dropout of its input */
     STREAM_CELL_DROP =
@@ -39,6 +41,37 @@ typedef struct Layer {
     int width;        /* of one direction's output */
     size_t params[2]; /* where each direction's parameters begin */
 } Layer;
+
+/* Which layers: those below the head, or the encoder's. */
+typedef enum StackIndex { MAIN, ENCODER, STACKS } StackIndex;
+
+/* Layers one upon another. */
+typedef struct Stack {
+    WeftInput input;
+    int inputs, embedding;
+    WeftLayer *given; /* [count]: cells are the net's own copies */
+    Layer *layer;     /* [count] */
+    int count;
+    size_t table; /* where its embedding begins */
+    int stream;   /* number of its first layer in streams, after those of the other */
+} Stack;
+
+/* Maps y = W x + b. */
+typedef enum LinearIndex {
+    HEAD_LINEAR,
+    STATES_LINEAR, /* what the encoder has read: as states, ... */
+    FIRST_LINEAR,  /* ... as first input */
+    QUERY_LINEAR,  /* of attention */
+    MEMORY_LINEAR,
+    LINEARS
+} LinearIndex;
+
+typedef struct LinearParams {
+    int n, k;            /* n 0: there is none */
+    size_t weight, bias; /* where they begin; bias NO_BIAS: none */
+} LinearParams;
+
+#define NO_BIAS SIZE_MAX
 
 /* Where training is. */
 typedef struct Clock {
@@ -73,14 +106,17 @@ typedef struct Note {
 struct WeftNet {
     Team *team;
     uint64_t seed;
-    WeftModel model;   /* its layers and cells are the net's own copies */
-    WeftLayer *layers; /* [L], as model.layers */
-    Layer *layer;      /* [L] */
+    WeftModel model; /* its layers, cells and encoder are the net's own copies */
+    WeftEncoder encoder;
+    Stack stack
+        [STACKS]; /* the encoder's has neither layers nor inputs, if there is none */
+    Layer *layer; /* those of MAIN */
 
     Parameter *parameter;
     int parameters;
-    size_t count;           /* floats of all */
-    size_t embedding, head; /* where they begin */
+    size_t count; /* floats of all */
+    LinearParams linear[LINEARS];
+    size_t attention; /* where v of WEFT_ADDITIVE begins */
     Arena arena;
     float *params, *grads; /* [count] */
     Moments moments;
@@ -103,3 +139,13 @@ bool net_take_memory(WeftNet *net, Error *err);
 /* Floats of a row of the head's input. */
 int net_width(const WeftNet *net);
 bool net_both(const WeftNet *net); /* some layer runs in both directions */
+
+/* Width of what layer l of a stack (count: what is above it) is given, ... */
+int stack_width(const Stack *stack, int l);
+/* ... with what comes beside it: attention, a summary. */
+int net_input_width(const WeftNet *net, StackIndex stack, int l);
+bool net_attends(const WeftNet *net, StackIndex stack, int l); /* there */
+
+/* What is handed over: floats of a row of ... */
+int net_summary_width(const WeftNet *net);
+size_t stack_states(const Stack *stack); /* ... all states, of both directions */

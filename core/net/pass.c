@@ -19,22 +19,24 @@ static int longest(const PassShape *s)
     return steps < s->T ? steps : s->T;
 }
 
-static bool direction_open(Pass *p, int l, int d, Error *err)
+static bool direction_open(Side *side, int l, int d, Error *err)
 {
-    const WeftNet *const net = p->net;
-    Direction *const direction = &p->direction[2 * l + d];
-    *direction =
-        (Direction){.pass = p, .layer = l, .backward = d == 1, .state = p->states};
-    const StepShape shape = {.T = p->span,
+    const Pass *const p = side->pass;
+    Direction *const direction = &side->direction[2 * l + d];
+    *direction = (Direction){
+        .side = side, .layer = l, .backward = d == 1, .state = side->states};
+    const StepShape shape = {.T = side->span,
                              .B = p->shape.B,
-                             .symbols = l == 0 && net->model.input == WEFT_SYMBOLS,
+                             .symbols = l == 0 && side->stack->input == WEFT_SYMBOLS,
                              .training = pass_goes_back(p),
-                             .dinput = l > 0 || net->model.input == WEFT_EMBEDDING,
+                             .dinput = side->joint[l].learns,
                              .slots = p->split.slots,
                              .scan = p->shape.scan,
                              .flow = p->shape.purpose == PURPOSE_FLOW};
-    if (!step_open(&net->layer[l].graph, &shape, &direction->step, err)) return false;
-    if (d == 0) p->states += step_state_count(&direction->step);
+    if (!step_open(&side->stack->layer[l].graph, &shape, &direction->step, err))
+        return false;
+    if (d == 0 || side->index == ENCODER)
+        side->states += step_state_count(&direction->step);
     if (p->split.units == 1) return true;
     direction->gang =
         calloc((size_t)p->split.slots * (size_t)p->split.rows, sizeof(Gang));
@@ -43,42 +45,66 @@ static bool direction_open(Pass *p, int l, int d, Error *err)
 
 static void direction_place(Direction *d, Arena *arena)
 {
-    const Split *const s = &d->pass->split;
+    const Split *const s = &d->side->pass->split;
     step_place(&d->step, arena);
     for (int i = 0; d->gang && i < s->slots * s->rows; i++)
         gang_place(&d->gang[i], s->units, step_shared(&d->step), arena);
 }
 
+static int windows_of(const Side *side)
+{
+    return side->index == MAIN ? pass_windows(&side->pass->shape) : 1;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 static size_t scratch_floats(const Pass *p)
 {
-    size_t most = simd->gradient_scratch(net_width(p->net));
-    for (int i = 0; i < 2 * p->net->model.layer_count; i++) {
-        if (!p->direction[i].pass) continue;
-        const size_t floats = step_scratch(&p->direction[i].step);
-        if (floats > most) most = floats;
-    }
-    return most;
+    size_t floats = attention_scratch(p);
+    for (int i = 0; i < LINEARS; i++)
+        floats = larger(floats, simd->gradient_scratch(p->linear[i].params.k));
+    for (int side = 0; side < STACKS; side++)
+        for (int i = 0; i < 2 * p->side[side].stack->count; i++) {
+            const Direction *const d = &p->side[side].direction[i];
+            if (d->side) floats = larger(floats, step_scratch(&d->step));
+        }
+    return floats;
+}
+
+static void window_place(Window *w, size_t B, Arena *arena)
+{
+    w->begun = ARENA_TAKE(arena, int, B);
+    w->ended = ARENA_TAKE(arena, int, B);
+    w->rbegun = ARENA_TAKE(arena, int, B);
+    w->rended = ARENA_TAKE(arena, int, B);
+}
+
+static void side_place(Side *side, Arena *arena)
+{
+    const int L = side->stack->count;
+    if (side->T == 0) return;
+    for (int j = 0; j <= L; j++) joint_place(&side->joint[j], arena);
+    for (int i = 0; i < 2 * L; i++)
+        if (side->direction[i].side) direction_place(&side->direction[i], arena);
+    for (int i = 0; i < windows_of(side); i++)
+        window_place(&side->window[i], (size_t)side->pass->shape.B, arena);
 }
 
 static void pass_place(Pass *p, Arena *arena)
 {
-    const WeftNet *const net = p->net;
-    const int L = net->model.layer_count;
     const size_t scratch = scratch_floats(p), B = (size_t)p->shape.B;
     batch_place(p, arena);
-    for (int j = 0; j <= L; j++) joint_place(&p->joint[j], arena);
-    for (int i = 0; i < 2 * L; i++)
-        if (p->direction[i].pass) direction_place(&p->direction[i], arena);
+    for (int i = 0; i < STACKS; i++) side_place(&p->side[i], arena);
+    for (int i = 0; i < LINEARS; i++)
+        linear_place(&p->linear[i], pass_goes_back(p), arena);
+    hand_over_place(p, arena);
+    attention_place(p, arena);
     head_place(&p->head, arena);
-    for (int i = 0; i < pass_windows(&p->shape); i++) {
-        Window *const w = &p->window[i];
-        w->begun = ARENA_TAKE(arena, int, B);
-        w->ended = ARENA_TAKE(arena, int, B);
-        w->rbegun = ARENA_TAKE(arena, int, B);
-        w->rended = ARENA_TAKE(arena, int, B);
-    }
     if (p->shape.stale) {
-        const size_t entry = 1 + B * p->states;
+        const size_t entry = 1 + B * p->side[MAIN].states;
         p->entry = ARENA_TAKE(arena, float, (size_t)p->shape.windows *entry);
     }
     for (int i = 0; i < p->threads; i++)
@@ -90,7 +116,8 @@ static bool check_scan(const Pass *p, Error *err)
 {
     const WeftModel *const m = &p->net->model;
     bool affine = p->shape.scan == 0;
-    for (int i = 0; i < 2 * m->layer_count; i++) affine |= p->direction[i].step.affine;
+    for (int i = 0; i < 2 * m->layer_count; i++)
+        affine |= p->side[MAIN].direction[i].step.affine;
     return affine ||
            error(
                err,
@@ -99,30 +126,71 @@ static bool check_scan(const Pass *p, Error *err)
                p->shape.scan, cell_name(m->layers[0].cell));
 }
 
+static bool side_open(Pass *p, StackIndex index, Error *err)
+{
+    Side *const side = &p->side[index];
+    const Stack *const stack = &p->net->stack[index];
+    const size_t L = (size_t)stack->count;
+    const bool main = index == MAIN;
+    *side = (Side){.pass = p,
+                   .index = index,
+                   .stack = stack,
+                   .T = main ? p->shape.T : p->shape.S,
+                   .span = main ? longest(&p->shape) : p->shape.S};
+    side->joint = calloc(L + 1, sizeof *side->joint);
+    side->direction = calloc(2 * L + 1, sizeof *side->direction);
+    side->window = calloc((size_t)windows_of(side), sizeof *side->window);
+    if (!side->joint || !side->direction || !side->window)
+        return error(err, "out of memory");
+    if (side->T == 0) return true;
+    for (int j = 0; j <= stack->count; j++) joint_open(side, j);
+    for (int l = 0; l < stack->count; l++)
+        for (int d = 0; d < stack->layer[l].directions; d++)
+            if (!direction_open(side, l, d, err)) return false;
+    return true;
+}
+
+static void side_close(Side *side)
+{
+    for (int i = 0; side->direction && i < 2 * side->stack->count; i++)
+        if (side->direction[i].side) {
+            step_close(&side->direction[i].step);
+            free(side->direction[i].gang);
+        }
+    free(side->joint);
+    free(side->direction);
+    free(side->window);
+}
+
+static void linears_open(Pass *p)
+{
+    const double B = p->shape.B;
+    const double rows[LINEARS] = {[STATES_LINEAR] = B,
+                                  [FIRST_LINEAR] = B,
+                                  [QUERY_LINEAR] = B * p->shape.T,
+                                  [MEMORY_LINEAR] = B * p->shape.S};
+    for (int i = 0; i < LINEARS; i++)
+        p->linear[i] = (Linear){.pass = p,
+                                .net = p->net,
+                                .index = (LinearIndex)i,
+                                .params = p->net->linear[i],
+                                .rows = rows[i]};
+}
+
 bool pass_build(WeftNet *net, const PassShape *shape, int threads, const Split *split,
                 Pass **pass, Error *err)
 {
-    const int L = net->model.layer_count;
     Pass *const p = *pass = calloc(1, sizeof *p);
     if (!p) return error(err, "out of memory");
     p->net = net;
     p->shape = *shape;
-    p->span = longest(shape);
     p->threads = threads;
     p->split = *split;
-    p->joint = calloc((size_t)L + 1, sizeof *p->joint);
-    p->direction = calloc(2 * (size_t)L, sizeof *p->direction);
-    p->window = calloc((size_t)pass_windows(shape), sizeof *p->window);
     p->scratch = calloc((size_t)threads, sizeof *p->scratch);
-    if (!p->joint || !p->direction || !p->window || !p->scratch)
-        return error(err, "out of memory");
-
+    if (!p->scratch) return error(err, "out of memory");
     p->head = (Head){.pass = p, .width = net_width(net), .outputs = net->model.outputs};
-    for (int j = 0; j <= L; j++) joint_open(p, j);
-    for (int l = 0; l < L; l++)
-        for (int d = 0; d < net->layer[l].directions; d++)
-            if (!direction_open(p, l, d, err)) return false;
-    return check_scan(p, err);
+    linears_open(p);
+    return side_open(p, MAIN, err) && side_open(p, ENCODER, err) && check_scan(p, err);
 }
 
 size_t pass_bytes(Pass *p)
@@ -166,39 +234,42 @@ void pass_close(Pass *p)
 {
     if (!p) return;
     for (int i = 0; i < 2; i++) forget(&p->list[i]);
-    for (int i = 0; p->direction && i < 2 * p->net->model.layer_count; i++)
-        if (p->direction[i].pass) {
-            step_close(&p->direction[i].step);
-            free(p->direction[i].gang);
-        }
+    for (int i = 0; i < STACKS; i++)
+        if (p->side[i].pass) side_close(&p->side[i]);
     arena_close(&p->arena);
-    free(p->joint);
-    free(p->direction);
-    free(p->window);
     free(p->scratch);
     free(p);
 }
 
 /* ---- carried states: those of the forward directions ---- */
 
+void pass_get_state(const Pass *p, int slot, int t, int b, float *states)
+{
+    const Side *const main = &p->side[MAIN];
+    for (int l = 0; l < main->stack->count; l++)
+        step_get_state(&main->direction[2 * l].step, slot, t, b,
+                       states + main->direction[2 * l].state);
+}
+
+void pass_set_state(Pass *p, int slot, int t, int b, const float *states)
+{
+    const Side *const main = &p->side[MAIN];
+    for (int l = 0; l < main->stack->count; l++)
+        step_set_state(&main->direction[2 * l].step, slot, t, b,
+                       states + main->direction[2 * l].state);
+}
+
 void pass_get_states(const Pass *p, float *states)
 {
     for (int b = 0; b < p->shape.B; b++)
-        for (int l = 0; l < p->net->model.layer_count; l++) {
-            const Step *const step = &p->direction[2 * l].step;
-            step_get_state(step, p->next.slot, p->next.t, b, states);
-            states += step_state_count(step);
-        }
+        pass_get_state(p, p->next.slot, p->next.t, b,
+                       states + (size_t)b * p->side[MAIN].states);
 }
 
 void pass_set_states(Pass *p, const float *states)
 {
     for (int b = 0; b < p->shape.B; b++)
-        for (int l = 0; l < p->net->model.layer_count; l++) {
-            Step *const step = &p->direction[2 * l].step;
-            step_set_state(step, 0, 0, b, states);
-            states += step_state_count(step);
-        }
+        pass_set_state(p, 0, 0, b, states + (size_t)b * p->side[MAIN].states);
     p->carried = true;
     p->next = (Entry){0};
 }
@@ -206,7 +277,8 @@ void pass_set_states(Pass *p, const float *states)
 static bool move_states(const Pass *from, Pass *to, Error *err)
 {
     if (!from || !from->carried || from->shape.B != to->shape.B) return true;
-    const size_t floats = from->states * (size_t)from->shape.B;
+    if (from->shape.S > 0 && from->shape.S == to->shape.S) hand_over_move(from, to);
+    const size_t floats = from->side[MAIN].states * (size_t)from->shape.B;
     float *const states = malloc((floats + 1) * sizeof *states);
     if (!states) return error(err, "out of memory");
     pass_get_states(from, states);
@@ -217,12 +289,27 @@ static bool move_states(const Pass *from, Pass *to, Error *err)
 
 static bool same_shape(const PassShape *a, const PassShape *b)
 {
-    return a->purpose == b->purpose && a->T == b->T && a->B == b->B &&
+    return a->purpose == b->purpose && a->T == b->T && a->B == b->B && a->S == b->S &&
            a->chunk == b->chunk && a->back == b->back && a->burn_in == b->burn_in &&
            a->windows == b->windows && a->stale == b->stale && a->scan == b->scan;
 }
 
-bool pass_shape(const PassShape *shape, PassShape *whole, Error *err)
+/* The gradient of a net with an encoder goes through all of both. */
+static bool check_source(const WeftNet *net, const PassShape *s, Error *err)
+{
+    if (s->chunk < s->T || s->stale || s->scan)
+        return error(err, "a net with an encoder is trained over whole sequences: no "
+                          "chunk, stale or scan");
+    if (s->S < 1 || (int64_t)s->S * s->B > INT32_MAX / 2)
+        return error(err,
+                     "%d steps and %d rows for the encoder: 1 or more, 2^30 in all",
+                     s->S, s->B);
+    return s->S == 1 || net->model.encoder->layer_count > 0 ||
+           error(err, "an encoder without layers reads 1 step, not %d", s->S);
+}
+
+bool pass_shape(const WeftNet *net, const PassShape *shape, PassShape *whole,
+                Error *err)
 {
     if (shape->T < 1 || shape->B < 1 || (int64_t)shape->T * shape->B > INT32_MAX / 2)
         return error(err, "a batch of %d steps and %d rows: 1 or more, 2^30 in all",
@@ -230,13 +317,14 @@ bool pass_shape(const PassShape *shape, PassShape *whole, Error *err)
     *whole = *shape;
     const int windows = pass_windows(shape);
     if (whole->windows == 0 || whole->windows > windows) whole->windows = windows;
-    return true;
+    whole->S = !net->model.encoder ? 0 : shape->S ? shape->S : 1;
+    return whole->S == 0 || check_source(net, whole, err);
 }
 
 bool pass_ready(WeftNet *net, Pass **pass, const PassShape *shape, Error *err)
 {
     PassShape whole;
-    if (!pass_shape(shape, &whole, err)) return false;
+    if (!pass_shape(net, shape, &whole, err)) return false;
     if (*pass && same_shape(&(*pass)->shape, &whole)) return true;
     Choice best;
     Pass *made = NULL;
@@ -254,11 +342,11 @@ bool pass_ready(WeftNet *net, Pass **pass, const PassShape *shape, Error *err)
 /* ---- running ---- */
 
 /* Live steps of the window's rows. */
-static void window_lengths(const Pass *p, Window *w)
+static void window_lengths(const Side *side, Window *w)
 {
     w->lengths = false;
-    for (int b = 0; b < p->shape.B; b++) {
-        const int left = p->batch.length[b] - w->t0;
+    for (int b = 0; b < side->pass->shape.B; b++) {
+        const int left = side->length[b] - w->t0;
         w->begun[b] = 0;
         w->ended[b] = left < 0 ? 0 : left < w->T ? left : w->T;
         w->rbegun[b] = w->T - w->ended[b];
@@ -286,10 +374,21 @@ static Entry entry_after(const Pass *p, const Window *w)
     return (Entry){w->slot, w->T - next.lead};
 }
 
+/* What the encoder reads. */
+static void open_source(Pass *p)
+{
+    const Side *const side = &p->side[ENCODER];
+    Window *const w = side->window;
+    w->T = side->T;
+    w->fresh = true;
+    window_lengths(side, w);
+}
+
 static void open_windows(Pass *p, bool fresh)
 {
+    Window *const window = p->side[MAIN].window;
     for (int i = 0; i < p->windows; i++) {
-        Window *const w = &p->window[i];
+        Window *const w = &window[i];
         pass_window(&p->shape, p->offset + i * p->shape.chunk, w);
         w->slot = i % p->split.slots;
         w->fresh = (w->t0 == 0 && fresh) || (i == 0 && !p->carried);
@@ -297,15 +396,21 @@ static void open_windows(Pass *p, bool fresh)
         p->next = entry_after(p, w);
         w->stale = w->leave = NULL;
         w->leave_t = p->next.t;
-        window_lengths(p, w);
+        window_lengths(&p->side[MAIN], w);
     }
     if (p->shape.stale) stale_open(p);
+    p->encodes = p->shape.S > 0 && fresh;
+    if (!p->encodes) return;
+    open_source(p);
+    if (!(p->net->model.hand_over & WEFT_STATES)) return;
+    window->fresh = false;
+    window->enter = (Entry){0};
 }
 
 size_t pass_span(const Pass *p, size_t *first)
 {
     const size_t B = (size_t)p->shape.B;
-    const Window *const last = &p->window[p->windows - 1];
+    const Window *const last = &p->side[MAIN].window[p->windows - 1];
     *first = p->net->model.vector ? 0 : (size_t)p->offset * B;
     return p->net->model.vector ? B : (size_t)(last->t0 + last->T - p->offset) * B;
 }
@@ -317,7 +422,8 @@ static void open_targets(Pass *p)
     size_t first;
     const size_t n = pass_span(p, &first);
     if (p->net->model.vector) {
-        const int end = p->window[p->windows - 1].t0 + p->window[p->windows - 1].T;
+        const Window *const last_one = &p->side[MAIN].window[p->windows - 1];
+        const int end = last_one->t0 + last_one->T;
         for (int b = 0; b < p->shape.B; b++) {
             const int last = p->batch.length[b] - 1;
             const bool here = last >= p->offset && last < end;

@@ -9,11 +9,15 @@
  * has kept, and without losses. Several windows may be in flight, each in a slot of
  * memory of its own: window k of an update has slot k mod slots.
  *
+ * An encoder is a second such stack, below joint 0 of the first, over a sequence of its own. A
+ * net that has one is never cut: its one window is the batch (handover.c, attention.c).
+ *
  * The backward direction of a layer starts anew in each chunk, as what comes after the
  * chunk is not known in it; a net with such layers sees as far ahead as its chunks are
  * long. Evaluation and prediction never cut one. */
 #pragma once
 
+#include "linear.h"
 #include "net.h"
 #include "../team/plan.h"
 
@@ -28,6 +32,7 @@ typedef enum Purpose {
 typedef struct PassShape {
     Purpose purpose;
     int T, B;    /* of a batch */
+    int S;       /* and of what an encoder reads, 0: 1; in full 0: there is none */
     int chunk;   /* steps of the longest window, without those that lead it */
     int back;    /* steps that the gradient is carried back; at least chunk */
     int burn_in; /* steps that run before a chunk without gradient; 0 with back */
@@ -45,42 +50,6 @@ typedef struct Split {
     int ahead; /* parts, by steps, of what comes before the loop over time, as tiles of their
                   own; 0: it is in the loop's */
 } Split;
-
-typedef struct Joint {
-    Pass *pass;
-    int index, width;
-    size_t row;     /* floats from row to row of its arrays, ... */
-    size_t slot;    /* ... and from slot to slot */
-    float drop;     /* 0 but in training */
-    bool makes;     /* an x of its own */
-    bool learns;    /* has a dx: ... */
-    bool forks;     /* ... in two parts, of the directions above */
-    float *x;       /* [slots][span][B][width]; NULL: the array of who makes it */
-    float *mask;    /* [slots][span][B][width], with drop */
-    float *dx;      /* [slots][span][B][width]; NULL: not wanted */
-    float *dx_back; /* [slots][span][B][width]: the backward direction's; or NULL */
-} Joint;
-
-typedef struct Direction {
-    Pass *pass;
-    int layer;
-    bool backward;
-    size_t state; /* where the layer's begin in a row's states */
-    Step step;
-    Gang *gang; /* [slots][rows of the split]; NULL: blocks have one member */
-} Direction;
-
-/* Of a vector net, the arrays of the head are [B], the same for all slots: each row has
- * its place, filled in the window where the row ends. */
-typedef struct Head {
-    Pass *pass;
-    int width, outputs;
-    size_t row, slot;            /* floats from row to row of a, from slot to slot */
-    float *packed, *packed_back; /* the matrix, for forward and backward */
-    float *a;      /* [slots][chunk][B][O]: outputs, then their gradients */
-    float *x, *dx; /* vector: [B][width], input and its gradient */
-    size_t x_row;
-} Head;
 
 /* Where states are kept: as step t of what is in the slot is entered. */
 typedef struct Entry {
@@ -102,6 +71,81 @@ typedef struct Window {
     int *rbegun, *rended; /* [B]: ... and counted from the end of the window */
 } Window;
 
+typedef struct Side Side;
+
+typedef struct Joint {
+    Side *side;
+    int index, width;
+    int base;       /* of the width: what is below; what else comes in is beside it */
+    size_t row;     /* floats from row to row of its arrays, ... */
+    size_t slot;    /* ... and from slot to slot */
+    float drop;     /* 0 but in training */
+    bool attends;   /* beside what is below: what attention reads */
+    bool enters;    /* of what is handed over: something comes in here */
+    bool makes;     /* an x of its own */
+    bool learns;    /* has a dx: ... */
+    bool forks;     /* ... in two parts, of the directions above */
+    float *x;       /* [slots][span][B][width]; NULL: the array of who makes it */
+    float *mask;    /* [slots][span][B][width], with drop */
+    float *dx;      /* [slots][span][B][width]; NULL: not wanted */
+    float *dx_back; /* [slots][span][B][width]: the backward direction's; or NULL */
+} Joint;
+
+typedef struct Direction {
+    Side *side;
+    int layer;
+    bool backward;
+    size_t state; /* where the layer's begin in a row's states */
+    Step step;
+    Gang *gang; /* [slots][rows of the split]; NULL: blocks have one member */
+} Direction;
+
+/* A stack of the net over the sequences of a batch. */
+struct Side {
+    Pass *pass;
+    StackIndex index;
+    const Stack *stack;
+    int T, span; /* steps of a batch; of the longest window, with those that lead it */
+    size_t
+        states; /* floats of a row: MAIN: those of all forward directions; ENCODER: of all */
+    Joint *joint;         /* [layers + 1] */
+    Direction *direction; /* [layers][2] */
+    Window *window;       /* MAIN: [as many as a batch has] */
+    const float *x;       /* of the batch: [T][B][inputs] */
+    int32_t *symbol;      /* [T][B] */
+    int *length;          /* [B] */
+};
+
+/* What goes from the encoder to the net's sequence; rows are dense. The gradient of each,
+ * too, in a training. handover.c */
+typedef struct HandOver {
+    float *summary, *dsummary; /* [B][its width] */
+    float *final, *dfinal;     /* [B][states of the encoder] */
+    float *start, *dstart;     /* [B][states of MAIN]; without a map: final */
+    float *first, *dfirst;     /* [B][base of joint 0] */
+} HandOver;
+
+/* attention.c */
+typedef struct Attention {
+    size_t row;              /* floats of a row of weights */
+    float *weights;          /* [B][T][S]: the softmax of the scores */
+    float *query, *dquery;   /* [T][B][n]: W q */
+    float *memory, *dmemory; /* [S][B][n]: U m */
+    size_t query_row, memory_row;
+    float *dv; /* [B][n]: of v, row by row */
+} Attention;
+
+/* Of a vector net, the arrays of the head are [B], the same for all slots: each row has
+ * its place, filled in the window where the row ends. */
+typedef struct Head {
+    Pass *pass;
+    int width, outputs;
+    size_t row, slot; /* floats from row to row of a, from slot to slot */
+    float *a;         /* [slots][chunk][B][O]: outputs, then their gradients */
+    float *x, *dx;    /* vector: [B][width], input and its gradient */
+    size_t x_row;
+} Head;
+
 /* How many threads of a team run an update: all, each on time, in gangs; those that are
  * there; one. */
 typedef enum Crew { GANGS, THREADS, ALONE, CREWS } Crew;
@@ -115,17 +159,16 @@ typedef struct PassList {
 struct Pass {
     WeftNet *net;
     PassShape shape;
-    int span;      /* steps of the longest window, with those that lead it */
-    size_t states; /* floats of a row, those of all forward directions */
     int threads;
     Split split;
     char words[160]; /* how, and in how much memory */
     Arena arena;
-    WeftBatch batch;      /* arrays of our own, [T][B].. */
-    Joint *joint;         /* [L + 1] */
-    Direction *direction; /* [L][2] */
+    WeftBatch batch;   /* arrays of our own, [T][B].. */
+    Side side[STACKS]; /* without an encoder, the second has no steps */
+    Linear linear[LINEARS];
+    HandOver hand_over;
+    Attention attention;
     Head head;
-    Window *window;   /* [as many as a batch has] */
     float *loss;      /* [T][B], vector: [B] */
     float *hit;       /* the same; score: weight of what is right */
     float *weight;    /* the same; the batch's, 0 where there is no target */
@@ -137,6 +180,7 @@ struct Pass {
     int offset, windows;  /* first step, windows */
     uint64_t seed, steps; /* of dropout; number of the batch's first step */
     uint64_t visited;     /* the batch, of net->stale */
+    bool encodes;         /* the encoder has something to read: the batch is fresh */
     float scale;          /* 1 / sum of weights; flow: 1 */
     bool carried;         /* states are there to go on from: ... */
     Entry next;           /* ... these */
@@ -147,6 +191,15 @@ struct Pass {
 static inline bool pass_trains(const Pass *pass)
 {
     return pass->shape.purpose == PURPOSE_TRAIN;
+}
+
+/* The number of a window's first step among those of all batches, for random masks. */
+static inline uint64_t side_time(const Side *side, const Window *window)
+{
+    const Pass *const p = side->pass;
+    const uint64_t T = (uint64_t)p->shape.T;
+    return (side->index == MAIN ? p->steps : p->steps / T * (uint64_t)side->T) +
+           (uint64_t)window->t0;
 }
 
 static inline bool pass_goes_back(const Pass *pass)
@@ -160,7 +213,8 @@ bool pass_ready(WeftNet *net, Pass **pass, const PassShape *shape, Error *err);
 void pass_close(Pass *pass);
 
 /* The shape in full, windows 1 or more; or what is wrong with it. */
-bool pass_shape(const PassShape *shape, PassShape *whole, Error *err);
+bool pass_shape(const WeftNet *net, const PassShape *shape, PassShape *whole,
+                Error *err);
 
 /* One shared out as told, of a shape in full. After an error too, *pass is
  * to be closed. */
@@ -189,6 +243,9 @@ size_t pass_span(const Pass *pass, size_t *first);
 bool pass_weave(Pass *pass, int windows, const Split *split, const Rates *rates,
                 TileList **list, Error *err);
 
+/* Of MAIN's row b, as step t of what is in the slot is entered: its states. */
+void pass_get_state(const Pass *pass, int slot, int t, int b, float *states);
+void pass_set_state(Pass *pass, int slot, int t, int b, const float *states);
 /* Carried states of all rows, [rows][states]. */
 void pass_get_states(const Pass *pass, float *states);
 void pass_set_states(Pass *pass, const float *states);
@@ -218,10 +275,12 @@ bool batch_fill(Pass *pass, const WeftSource *source, uint64_t index, Error *err
 View joint_view(const Joint *joint, const Window *window);
 View joint_gradient(const Joint *joint, const Window *window);      /* with dx ... */
 View joint_gradient_back(const Joint *joint, const Window *window); /* ... dx_back */
-void joint_enter(const Joint *joint, const Window *window, int first, int end);
-void joint_leave(const Joint *joint, const Window *window, int first, int end);
+void joint_enter(const Joint *joint, const Window *window, int first, int end,
+                 float *scratch);
+void joint_leave(const Joint *joint, const Window *window, int first, int end,
+                 float *scratch);
 
-void joint_open(Pass *pass, int index);
+void joint_open(Side *side, int index);
 void joint_place(Joint *joint, Arena *arena);
 /* Of so many rows of the window. */
 Cost joint_enter_cost(const Joint *joint, const Window *window, int rows,
@@ -231,15 +290,38 @@ Cost joint_leave_cost(const Joint *joint, const Window *window, int rows,
 
 /* head.c: outputs, losses and their gradient, down to joint L's dx. */
 void head_place(Head *head, Arena *arena);
-void head_pack(Head *head, int part, int parts);
 void head_run(Head *head, const Window *window, int first, int end);
 /* Adds the gradients of the windows since the last call to the net's. */
 void head_gradient(Head *head, const Window *window, int part, int parts,
                    float *scratch);
-Cost head_pack_cost(const Head *head, int parts, const Rates *rates);
 Cost head_cost(const Head *head, const Window *window, int rows, const Rates *rates);
 Cost head_gradient_cost(const Head *head, const Window *window, int parts,
                         const Rates *rates);
+
+/* handover.c: what the encoder has read, into what it is handed over as; and backward. Rows
+ * [first, end). */
+void hand_over_place(Pass *pass, Arena *arena);
+void hand_over_run(Pass *pass, int first, int end, float *scratch);
+void hand_over_back(Pass *pass, int first, int end, float *scratch);
+void hand_over_gradient(Pass *pass, LinearIndex index, int part, int parts,
+                        float *scratch);
+Cost hand_over_cost(const Pass *pass, int rows, const Rates *rates);
+/* For a pass that goes on with what another has read. */
+void hand_over_move(const Pass *from, Pass *to);
+/* Beside what is below joint 0 of MAIN. */
+void hand_over_enter(const Joint *joint, View x, const Window *window, int first,
+                     int end);
+void hand_over_leave(const Joint *joint, View dx, const Window *window, int first,
+                     int end);
+
+/* attention.c: beside what is below a joint of MAIN. */
+void attention_place(Pass *pass, Arena *arena);
+size_t attention_scratch(const Pass *pass); /* floats */
+void attention_run(Pass *pass, View x, int first, int end, float *scratch);
+void attention_back(Pass *pass, View dx, int first, int end, float *scratch);
+void attention_gradient(Pass *pass, LinearIndex index, int part, int parts,
+                        float *scratch);
+Cost attention_cost(const Pass *pass, int rows, bool back, const Rates *rates);
 
 /* Adds the gradient of the embedding. joint.c */
 void embedding_gradient(const Joint *joint, const Window *window, int part, int parts);

@@ -5,18 +5,20 @@
 #include <string.h>
 
 /* Nothing is kept for a gradient, so short windows save memory; but one that a backward
- * direction reads is not cut. */
+ * direction reads, or an encoder's, is not cut. */
 #define WINDOW_STEPS 64
 
 static int window_steps(const WeftNet *net, int T)
 {
-    return net_both(net) || T < WINDOW_STEPS ? T : WINDOW_STEPS;
+    const bool whole = net_both(net) || net->model.encoder;
+    return whole || T < WINDOW_STEPS ? T : WINDOW_STEPS;
 }
 
-static bool use(WeftNet *net, Pass **pass, Purpose purpose, int T, int B, Error *err)
+static bool use(WeftNet *net, Pass **pass, Purpose purpose, int T, int B, int S,
+                Error *err)
 {
     const PassShape shape = {
-        .purpose = purpose, .T = T, .B = B, .chunk = window_steps(net, T)};
+        .purpose = purpose, .T = T, .B = B, .S = S, .chunk = window_steps(net, T)};
     return pass_ready(net, pass, &shape, err);
 }
 
@@ -34,7 +36,8 @@ bool weft_evaluate(WeftNet *net, const WeftSource *source, uint64_t first,
         return error(err,
                      "weft_evaluate needs a net, a source and a place for the score");
     if (count == 0) return error(err, "weft_evaluate needs 1 batch or more");
-    if (!use(net, &net->evaluation, PURPOSE_SCORE, source->steps, source->rows, err))
+    if (!use(net, &net->evaluation, PURPOSE_SCORE, source->steps, source->rows,
+             source->source_steps, err))
         return false;
     Pass *const p = net->evaluation;
     double loss = 0, hits = 0, weight = 0;
@@ -59,6 +62,11 @@ static bool check_batch(const WeftNet *net, const WeftBatch *b, Error *err)
     const bool dense = net->model.input == WEFT_DENSE;
     if (dense && !b->x) return error(err, "weft_predict needs x");
     if (!dense && !b->symbol) return error(err, "weft_predict needs symbols");
+    const WeftEncoder *const e = net->model.encoder;
+    if (e && b->fresh &&
+        !(e->input == WEFT_DENSE ? (void *)b->source_x : b->source_symbol))
+        return error(err, "weft_predict needs what the encoder reads: source_%s",
+                     e->input == WEFT_DENSE ? "x" : "symbol");
     const Pass *const p = net->prediction;
     if (b->fresh || (p && p->carried && p->shape.B == b->rows)) return true;
     return error(err, "no earlier call of weft_predict had %d rows to go on from",
@@ -75,27 +83,58 @@ static void clear_ends(const Pass *p)
             memset(p->out + ((size_t)t * B + b) * O, 0, O * sizeof(float));
 }
 
+/* What the encoder reads, or has read. */
+static void take_source(Pass *p, const WeftBatch *batch)
+{
+    const WeftEncoder *const e = p->net->model.encoder;
+    const size_t B = (size_t)batch->rows, steps = B * (size_t)p->shape.S;
+    WeftBatch *const b = &p->batch;
+    if (b->source_x)
+        memcpy(b->source_x, batch->source_x, steps * (size_t)e->inputs * sizeof(float));
+    if (b->source_symbol)
+        memcpy(b->source_symbol, batch->source_symbol, steps * sizeof(int32_t));
+    if (batch->source_length)
+        memcpy(b->source_length, batch->source_length, B * sizeof(int));
+}
+
+static bool take_batch(Pass *p, const WeftBatch *batch, Error *err)
+{
+    const size_t B = (size_t)batch->rows, steps = B * (size_t)batch->steps;
+    const size_t inputs = (size_t)p->net->model.inputs;
+    batch_clear(p);
+    if (p->batch.x)
+        memcpy(p->batch.x, batch->x, steps * inputs * sizeof(float));
+    else
+        memcpy(p->batch.symbol, batch->symbol, steps * sizeof(int32_t));
+    if (batch->length) memcpy(p->batch.length, batch->length, B * sizeof(int));
+    p->batch.fresh = batch->fresh;
+    if (p->shape.S > 0 && batch->fresh) take_source(p, batch);
+    return batch_check(p, err);
+}
+
+/* An encoder that goes on has read as many steps as it has. */
+static int source_steps(const WeftNet *net, const WeftBatch *batch)
+{
+    return batch->fresh || !net->prediction ? batch->source_steps
+                                            : net->prediction->shape.S;
+}
+
 bool weft_predict(WeftNet *net, const WeftBatch *batch, float *out, WeftError *err)
 {
     if (!net || !batch || !out)
         return error(err,
                      "weft_predict needs a net, a batch and a place for the outputs");
     if (!check_batch(net, batch, err) ||
-        !use(net, &net->prediction, PURPOSE_PREDICT, batch->steps, batch->rows, err))
+        !use(net, &net->prediction, PURPOSE_PREDICT, batch->steps, batch->rows,
+             source_steps(net, batch), err))
         return false;
     Pass *const p = net->prediction;
     const WeftModel *const m = &net->model;
-    const size_t B = (size_t)batch->rows, steps = B * (size_t)batch->steps;
-    batch_clear(p);
-    if (p->batch.x)
-        memcpy(p->batch.x, batch->x, steps * (size_t)m->inputs * sizeof(float));
-    else
-        memcpy(p->batch.symbol, batch->symbol, steps * sizeof(int32_t));
-    if (batch->length) memcpy(p->batch.length, batch->length, B * sizeof(int));
-    if (!batch_check(p, err)) return false;
+    if (!take_batch(p, batch, err)) return false;
 
     p->out = out;
-    if (m->vector) memset(out, 0, B * (size_t)m->outputs * sizeof(float));
+    if (m->vector)
+        memset(out, 0, (size_t)batch->rows * (size_t)m->outputs * sizeof(float));
     if (!run_all(p, batch->fresh, err)) return false;
     clear_ends(p);
     return true;

@@ -47,13 +47,13 @@ __attribute__((format(printf, 3, 4))) static void put(Saving *s, const char *key
     put_text(s, key, value);
 }
 
-static void put_layer(Saving *s, int l)
+/* prefix: "", or "encoder." */
+static void put_layer(Saving *s, const char *prefix, const WeftLayer *layer, int l)
 {
-    const WeftLayer *const layer = &s->net->layers[l];
-    char key[32 + CELL_NAME_MAX];
+    char key[48 + CELL_NAME_MAX];
     const char *name;
     double value;
-#define KEY(what) (snprintf(key, sizeof key, "layer%d.%s", l, what), key)
+#define KEY(what) (snprintf(key, sizeof key, "%slayer%d.%s", prefix, l, what), key)
     put_text(s, KEY("cell"), cell_text(layer->cell));
     put_text(s, KEY("origin"), cell_origin(layer->cell));
     put(s, KEY("hidden"), "%d", layer->hidden);
@@ -61,9 +61,24 @@ static void put_layer(Saving *s, int l)
     put(s, KEY("drop"), "%.9g", (double)layer->drop);
 #undef KEY
     for (int i = 0; cell_get_set(layer->cell, i, &name, &value); i++) {
-        snprintf(key, sizeof key, "layer%d.set.%s", l, name);
+        snprintf(key, sizeof key, "%slayer%d.set.%s", prefix, l, name);
         put(s, key, "%.17g", value);
     }
+}
+
+static void put_encoder(Saving *s)
+{
+    const WeftModel *const m = &s->net->model;
+    const WeftEncoder *const e = m->encoder;
+    put(s, "encoder.input", "%s", input_words[e->input]);
+    put(s, "encoder.inputs", "%d", e->inputs);
+    put(s, "encoder.embedding", "%d", e->embedding);
+    put(s, "encoder.layers", "%d", e->layer_count);
+    put(s, "model.hand_over", "%d", m->hand_over);
+    put(s, "model.attention", "%s", attention_words[m->attention]);
+    put(s, "model.attention_below", "%d", m->attention_below);
+    put(s, "model.attention_width", "%d", m->attention_width);
+    for (int l = 0; l < e->layer_count; l++) put_layer(s, "encoder.", &e->layers[l], l);
 }
 
 static void put_model(Saving *s)
@@ -81,7 +96,8 @@ static void put_model(Saving *s)
     put(s, "model.outputs", "%d", m->outputs);
     put(s, "model.loss", "%s", loss_words[m->loss]);
     put(s, "model.vector", "%d", m->vector);
-    for (int l = 0; l < m->layer_count; l++) put_layer(s, l);
+    for (int l = 0; l < m->layer_count; l++) put_layer(s, "", &m->layers[l], l);
+    if (m->encoder) put_encoder(s);
 }
 
 static void put_notes(Saving *s)
@@ -118,7 +134,7 @@ static void add_states(Saving *s)
     const Pass *const p = net->training;
     const bool running = p && p->carried;
     const int rows = running ? p->shape.B : net->carried.rows;
-    const size_t floats = running ? p->states : net->carried.floats;
+    const size_t floats = running ? p->side[MAIN].states : net->carried.floats;
     const float *states = net->carried.at;
     if (rows == 0 || floats == 0) return;
     if (running) {

@@ -27,7 +27,7 @@ static size_t most_floats(void)
 bool stale_ready(WeftNet *net, const PassShape *shape, uint64_t batches, Error *err)
 {
     Stale *const s = &net->stale;
-    const size_t entry = 1 + (size_t)shape->B * net->training->states;
+    const size_t entry = 1 + (size_t)shape->B * net->training->side[MAIN].states;
     const int chunks = pass_windows(shape);
     size_t floats;
     if (batches == 0)
@@ -71,7 +71,7 @@ void stale_open(Pass *p)
         memcpy(kept, entry_of(s, p->visited, first + i), s->entry * sizeof *kept);
     }
     for (int i = 0; i < p->windows; i++) {
-        Window *const w = &p->window[i];
+        Window *const w = &p->side[MAIN].window[i];
         const float *const kept = p->entry + (size_t)i * s->entry;
         const int next = first + i + 1;
         float *const leave = next < s->chunks
@@ -88,7 +88,7 @@ void stale_open(Pass *p)
 /* Where row b's states of the direction are among those of all rows. */
 static size_t state_of(const Direction *d, int b)
 {
-    return (size_t)b * d->pass->states + d->state;
+    return (size_t)b * d->side->states + d->state;
 }
 
 void stale_enter(Direction *d, const Window *w, int first, int end)

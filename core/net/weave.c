@@ -4,6 +4,7 @@
  *   window   enter -> forward -> enter -> forward ... -> head       (blocks of rows)
  *               before (steps)                                      where the split has it
  *            head -> backward -> leave -> backward ... -> leave     (blocks of rows)
+ *            of an encoder the same below it, hand over and hand back between
  *            gradients of head, layers, embedding                   (parts)
  *   end      the loss, then norm, rates, update
  *
@@ -154,15 +155,28 @@ static Tiles add_gate_from(const Weave *w, int first)
     return add_gate(w, (Tiles){first, tiles_count(w->list) - first});
 }
 
+/* In words of a trace: the encoder's layers have numbers above the head's. */
+static int layer_of(const Side *side, int l)
+{
+    return side->index == MAIN ? l : side->pass->net->model.layer_count + 1 + l;
+}
+
 /* Returns a gate behind them, the last tile. */
 static Tiles add_start(const Weave *w)
 {
     Pass *const p = w->pass;
-    const int L = p->net->model.layer_count, parts = p->threads;
-    for (int i = 0; i < 2 * L; i++)
-        if (p->direction[i].pass)
-            add_parts(w, tile_of(w, PACK, i / 2, &p->direction[i]), parts);
-    add_parts(w, tile_of(w, PACK_HEAD, L, &p->head), parts);
+    const int parts = p->threads;
+    for (int side = 0; side < STACKS; side++)
+        for (int i = 0; i < 2 * p->side[side].stack->count; i++) {
+            Direction *const d = &p->side[side].direction[i];
+            if (d->side)
+                add_parts(w, tile_of(w, PACK, layer_of(d->side, i / 2), d), parts);
+        }
+    for (int i = 0; i < LINEARS; i++)
+        if (p->linear[i].params.n)
+            add_parts(w,
+                      tile_of(w, PACK_LINEAR, p->net->model.layer_count, &p->linear[i]),
+                      parts);
     if (pass_trains(p)) add_parts(w, tile_of(w, CLEAR, -1, p), parts);
     return add_gate_from(w, 0);
 }
@@ -179,28 +193,48 @@ static Tiles add_before(const Weave *w, Tiles enter, int layer, Direction *direc
     return add_gate(w, before);
 }
 
+/* A block waits for those of its rows; or all for a gate. */
+static void after_below(const Weave *w, Tiles tiles, const Tiles below[2])
+{
+    for (int d = 0; d < 2 && below[d].count > 0; d++)
+        (below[d].count == 1 ? after_all : after_each)(w, tiles, below[d]);
+}
+
+/* The layers of a side, upon `below`; what is behind them becomes the `below` of what is next. */
+static void add_forward(const Weave *w, Side *side, Tiles below[2])
+{
+    const Layer *const layer = side->stack->layer;
+    for (int l = 0; l < side->stack->count; l++) {
+        const int number = layer_of(side, l);
+        const Tiles enter = add_rows(w, tile_of(w, ENTER, number, &side->joint[l]));
+        after_below(w, enter, below);
+        below[1] = (Tiles){0};
+        for (int d = 0; d < layer[l].directions; d++) {
+            Direction *const direction = &side->direction[2 * l + d];
+            const bool ahead = runs_ahead(direction);
+            const Tiles before =
+                ahead ? add_before(w, enter, number, direction) : enter;
+            below[d] = add_gangs(w, tile_of(w, FORWARD, number, direction));
+            (ahead ? after_all : after_each)(w, below[d], before);
+            if (side->index == MAIN && !w->pass->shape.stale) after_like(w, below[d]);
+        }
+    }
+}
+
 static Tiles add_window_forward(const Weave *w, Tiles free)
 {
     Pass *const p = w->pass;
-    const Layer *const layer = p->net->layer;
     const int L = p->net->model.layer_count;
-    Tiles below[2] = {0};
-    for (int l = 0; l < L; l++) {
-        const Tiles enter = add_rows(w, tile_of(w, ENTER, l, &p->joint[l]));
-        if (l == 0) after_all(w, enter, free);
-        for (int d = 0; l > 0 && d < layer[l - 1].directions; d++)
-            after_each(w, enter, below[d]);
-        for (int d = 0; d < layer[l].directions; d++) {
-            Direction *const direction = &p->direction[2 * l + d];
-            const bool ahead = runs_ahead(direction);
-            const Tiles before = ahead ? add_before(w, enter, l, direction) : enter;
-            below[d] = add_gangs(w, tile_of(w, FORWARD, l, direction));
-            (ahead ? after_all : after_each)(w, below[d], before);
-            if (!p->shape.stale) after_like(w, below[d]);
-        }
+    Tiles below[2] = {free};
+    if (p->net->model.encoder) {
+        add_forward(w, &p->side[ENCODER], below);
+        const Tiles hand = add_rows(w, tile_of(w, HAND_OVER, 0, p));
+        after_below(w, hand, below);
+        below[0] = hand, below[1] = (Tiles){0};
     }
+    add_forward(w, &p->side[MAIN], below);
     const Tiles head = add_rows(w, tile_of(w, HEAD, L, &p->head));
-    for (int d = 0; d < layer[L - 1].directions; d++) after_each(w, head, below[d]);
+    after_below(w, head, below);
     return head;
 }
 
@@ -215,36 +249,70 @@ static void add_gradient(const Weave *w, Tiles rows, Tile tile)
     after_like(w, gradient);
 }
 
+/* Of the map, if there is one. */
+static void add_linear_gradient(const Weave *w, Tiles rows, LinearIndex index)
+{
+    Pass *const p = w->pass;
+    if (p->linear[index].params.n)
+        add_gradient(
+            w, rows,
+            tile_of(w, GRADIENT_LINEAR, p->net->model.layer_count, &p->linear[index]));
+}
+
+/* `done`: the joint's gradient has been taken apart. */
+static void add_attention_gradient(const Weave *w, Tiles done, const Joint *j)
+{
+    for (int i = QUERY_LINEAR; j->attends && i <= MEMORY_LINEAR; i++)
+        add_linear_gradient(w, done, (LinearIndex)i);
+}
+
+/* The layers of a side, below `above`; returns what is below them. */
+static Tiles add_backward(const Weave *w, Side *side, Tiles above)
+{
+    const Stack *const stack = side->stack;
+    for (int l = stack->count - 1; l >= 0; l--) {
+        Tiles backward[2];
+        const int number = layer_of(side, l);
+        for (int d = 0; d < stack->layer[l].directions; d++) {
+            Direction *const direction = &side->direction[2 * l + d];
+            backward[d] = add_gangs(w, tile_of(w, BACKWARD, number, direction));
+            after_each(w, backward[d], above);
+            add_gradient(w, backward[d], tile_of(w, GRADIENT, number, direction));
+        }
+        above = add_rows(w, tile_of(w, LEAVE, number, &side->joint[l]));
+        for (int d = 0; d < stack->layer[l].directions; d++)
+            after_each(w, above, backward[d]);
+        add_attention_gradient(w, above, &side->joint[l]);
+    }
+    if (stack->input == WEFT_EMBEDDING)
+        add_gradient(
+            w, above,
+            tile_of(w, GRADIENT_EMBEDDING, layer_of(side, 0), &side->joint[0]));
+    return above;
+}
+
 static void add_window_backward(const Weave *w, Tiles head)
 {
     Pass *const p = w->pass;
-    const WeftNet *const net = p->net;
-    const int L = net->model.layer_count;
-    Tiles above = head;
+    const int L = p->net->model.layer_count;
     add_gradient(w, head, tile_of(w, GRADIENT_HEAD, L, &p->head));
-    for (int l = L - 1; l >= 0; l--) {
-        Tiles backward[2];
-        for (int d = 0; d < net->layer[l].directions; d++) {
-            Direction *const direction = &p->direction[2 * l + d];
-            backward[d] = add_gangs(w, tile_of(w, BACKWARD, l, direction));
-            after_each(w, backward[d], above);
-            add_gradient(w, backward[d], tile_of(w, GRADIENT, l, direction));
-        }
-        above = add_rows(w, tile_of(w, LEAVE, l, &p->joint[l]));
-        for (int d = 0; d < net->layer[l].directions; d++)
-            after_each(w, above, backward[d]);
-    }
-    if (net->model.input == WEFT_EMBEDDING)
-        add_gradient(w, above, tile_of(w, GRADIENT_EMBEDDING, 0, &p->joint[0]));
+    add_attention_gradient(w, head, &p->side[MAIN].joint[L]);
+    const Tiles below = add_backward(w, &p->side[MAIN], head);
+    if (!p->net->model.encoder) return;
+    const Tiles hand = add_rows(w, tile_of(w, HAND_BACK, 0, p));
+    after_each(w, hand, below);
+    add_linear_gradient(w, hand, STATES_LINEAR);
+    add_linear_gradient(w, hand, FIRST_LINEAR);
+    (void)add_backward(w, &p->side[ENCODER], hand);
 }
 
 /* Upper bounds, with two directions everywhere. */
 static int64_t tiles_room(const Pass *p, const Split *s, int windows)
 {
-    const int L = p->net->model.layer_count;
-    const int start = (2 * L + 2) * p->threads + 1;
-    const int window = ((4 * s->units + 2) * L + 1) * s->rows + 2 * L * (s->ahead + 2) +
-                       (2 * L + 2) * (s->parts + 1) + 1;
+    const int L = p->side[MAIN].stack->count + p->side[ENCODER].stack->count;
+    const int start = (2 * L + LINEARS + 1) * p->threads + 1;
+    const int window = ((4 * s->units + 2) * L + 3) * s->rows + 2 * L * (s->ahead + 2) +
+                       (2 * L + STACKS + LINEARS) * (s->parts + 1) + 1;
     return start + (int64_t)windows * window + 2 + update_tiles(p->threads);
 }
 

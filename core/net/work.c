@@ -7,16 +7,17 @@
 
 bool runs_ahead(const Direction *d)
 {
-    return d->pass->split.ahead > 0 && step_has_before(&d->step);
+    return d->side->pass->split.ahead > 0 && step_has_before(&d->step);
 }
 
 static Chunk chunk_of(const Direction *d, const Window *w)
 {
-    const Pass *const p = d->pass;
-    const WeftNet *const net = p->net;
-    const Joint *const in = &p->joint[d->layer], *const out = in + 1;
+    const Side *const side = d->side;
+    const Pass *const p = side->pass;
+    const Joint *const in = &side->joint[d->layer], *const out = in + 1;
     const int last = w->T - 1, B = p->shape.B, way = d->backward ? -1 : 1;
-    const uint64_t stream = (uint64_t)(2 * d->layer + d->backward);
+    const uint64_t stream =
+        (uint64_t)(2 * (side->stack->stream + d->layer) + d->backward);
     Chunk c = {.T = w->T,
                .cut = w->cut,
                .slot = w->slot,
@@ -27,7 +28,7 @@ static Chunk chunk_of(const Direction *d, const Window *w)
                .drop = pass_trains(p),
                .seed = p->seed,
                .stream = STREAM_CELL_DROP + (stream << STREAM_CELL_BITS),
-               .time = p->steps + (uint64_t)(w->t0 + (d->backward ? last : 0)),
+               .time = side_time(side, w) + (uint64_t)(d->backward ? last : 0),
                .time_sign = way};
     if (w->lengths) {
         c.begin = d->backward ? w->rbegun : w->begun;
@@ -36,7 +37,7 @@ static Chunk chunk_of(const Direction *d, const Window *w)
 
     const ptrdiff_t first = d->backward ? last : 0; /* step 0 of the direction */
     if (d->step.shape.symbols) {
-        c.symbol = p->batch.symbol + (w->t0 + first) * B;
+        c.symbol = side->symbol + (w->t0 + first) * B;
         c.symbol_step = way * B;
     } else {
         const View x = joint_view(in, w);
@@ -45,8 +46,12 @@ static Chunk chunk_of(const Direction *d, const Window *w)
     if (!pass_goes_back(p)) return c;
 
     const View dy = joint_gradient(out, w);
-    const int column = d->backward ? net->layer[d->layer].width : 0;
+    const int column = d->backward ? side->stack->layer[d->layer].width : 0;
     c.dy = (View){dy.at + first * dy.step + column, way * dy.step, dy.row};
+    if (side->index == ENCODER && p->hand_over.dfinal) {
+        c.dend = p->hand_over.dfinal + d->state;
+        c.dend_row = side->states;
+    }
     if (!in->dx) return c;
     const View dx = d->backward ? joint_gradient_back(in, w) : joint_gradient(in, w);
     c.dx = (View){dx.at + first * dx.step, way * dx.step, dx.row};
@@ -55,13 +60,19 @@ static Chunk chunk_of(const Direction *d, const Window *w)
 
 static const float *params_of(const Direction *d)
 {
-    const WeftNet *const net = d->pass->net;
-    return net->params + net->layer[d->layer].params[d->backward];
+    const Side *const side = d->side;
+    return side->pass->net->params + side->stack->layer[d->layer].params[d->backward];
 }
 
-static const Window *window_of(const Pass *p, const Tile *tile)
+static const Window *window_of(const Side *side, const Tile *tile)
 {
-    return &p->window[tile->index];
+    return &side->window[side->index == MAIN ? tile->index : 0];
+}
+
+/* Of an encoder that has read already. */
+static bool is_idle(const Side *side)
+{
+    return side->index == ENCODER && !side->pass->encodes;
 }
 
 static void run_gate(const Tile *tile, int worker)
@@ -76,10 +87,10 @@ static void run_pack(const Tile *tile, int worker)
     step_pack(&d->step, params_of(d), tile->part, tile->parts);
 }
 
-static void run_head_pack(const Tile *tile, int worker)
+static void run_linear_pack(const Tile *tile, int worker)
 {
     (void)worker;
-    head_pack(tile->context, tile->part, tile->parts);
+    linear_pack(tile->context, tile->part, tile->parts);
 }
 
 static void run_clear(const Tile *tile, int worker)
@@ -94,28 +105,40 @@ static void run_clear(const Tile *tile, int worker)
 
 /* The layer below has left its states, and that above is about to enter its own; of the
  * members of a gang, none need be the first or the last to do so. */
-static void enter_joint(const Joint *j, const Tile *tile)
+static void enter_joint(const Joint *j, const Tile *tile, int worker)
 {
-    Pass *const p = j->pass;
-    const Window *const w = window_of(p, tile);
-    if (j->index > 0)
-        stale_leave(&p->direction[2 * (j->index - 1)], w, tile->first, tile->end);
-    if (j->index < p->net->model.layer_count)
-        stale_enter(&p->direction[2 * j->index], w, tile->first, tile->end);
-    joint_enter(j, w, tile->first, tile->end);
+    const Side *const side = j->side;
+    const Window *const w = window_of(side, tile);
+    if (side->index == MAIN && j->index > 0)
+        stale_leave(&side->direction[2 * (j->index - 1)], w, tile->first, tile->end);
+    if (side->index == MAIN && j->index < side->stack->count)
+        stale_enter(&side->direction[2 * j->index], w, tile->first, tile->end);
+    joint_enter(j, w, tile->first, tile->end, side->pass->scratch[worker]);
 }
 
 static void run_enter(const Tile *tile, int worker)
 {
-    (void)worker;
-    enter_joint(tile->context, tile);
+    const Joint *const j = tile->context;
+    if (!is_idle(j->side)) enter_joint(j, tile, worker);
 }
 
 static void run_leave(const Tile *tile, int worker)
 {
-    (void)worker;
     const Joint *const j = tile->context;
-    joint_leave(j, window_of(j->pass, tile), tile->first, tile->end);
+    joint_leave(j, window_of(j->side, tile), tile->first, tile->end,
+                j->side->pass->scratch[worker]);
+}
+
+static void run_hand_over(const Tile *tile, int worker)
+{
+    Pass *const p = tile->context;
+    if (p->encodes) hand_over_run(p, tile->first, tile->end, p->scratch[worker]);
+}
+
+static void run_hand_back(const Tile *tile, int worker)
+{
+    Pass *const p = tile->context;
+    hand_over_back(p, tile->first, tile->end, p->scratch[worker]);
 }
 
 static int ahead_step(const Tile *tile, const Window *w, int part)
@@ -126,16 +149,18 @@ static int ahead_step(const Tile *tile, const Window *w, int part)
 static void run_before(const Tile *tile, int worker)
 {
     Direction *const d = tile->context;
-    const Window *const w = window_of(d->pass, tile);
+    const Window *const w = window_of(d->side, tile);
+    if (is_idle(d->side)) return;
     const Chunk chunk = chunk_of(d, w);
-    const Share share = {tile->first, tile->end, d->pass->scratch[worker], NULL};
+    const Share share = {tile->first, tile->end, d->side->pass->scratch[worker], NULL};
     step_before(&d->step, &chunk, params_of(d), &share, ahead_step(tile, w, tile->part),
                 ahead_step(tile, w, tile->part + 1));
 }
 
 static Member member_of(const Direction *d, const Window *w, const Tile *tile)
 {
-    const int blocks = d->pass->split.rows, B = d->pass->shape.B;
+    const Pass *const p = d->side->pass;
+    const int blocks = p->split.rows, B = p->shape.B;
     const int block = (int)(((int64_t)tile->first * blocks + B - 1) / B);
     return (Member){d->gang + w->slot * blocks + block, tile->part};
 }
@@ -145,13 +170,13 @@ static void run_block(const Tile *tile, int worker,
                       void (*run)(Step *, const Chunk *, const float *, const Share *))
 {
     Direction *const d = tile->context;
-    const Pass *const p = d->pass;
-    const Window *const w = window_of(p, tile);
+    const Window *const w = window_of(d->side, tile);
+    if (is_idle(d->side)) return;
     const Chunk chunk = chunk_of(d, w);
     Member member;
     const bool gang = tile->parts > 1;
     if (gang) member = member_of(d, w, tile);
-    const Share share = {tile->first, tile->end, p->scratch[worker],
+    const Share share = {tile->first, tile->end, d->side->pass->scratch[worker],
                          gang ? &member : NULL};
     run(&d->step, &chunk, params_of(d), &share);
 }
@@ -169,23 +194,27 @@ static void run_backward(const Tile *tile, int worker)
 static void run_gradient(const Tile *tile, int worker)
 {
     Direction *const d = tile->context;
-    const WeftNet *const net = d->pass->net;
-    const Chunk chunk = chunk_of(d, window_of(d->pass, tile));
+    const Pass *const p = d->side->pass;
+    const Chunk chunk = chunk_of(d, window_of(d->side, tile));
     step_gradient(&d->step, &chunk,
-                  net->grads + net->layer[d->layer].params[d->backward], tile->part,
-                  tile->parts, d->pass->scratch[worker]);
+                  p->net->grads + d->side->stack->layer[d->layer].params[d->backward],
+                  tile->part, tile->parts, p->scratch[worker]);
+}
+
+static const Joint *top_of(const Pass *p)
+{
+    const Side *const main = &p->side[MAIN];
+    return &main->joint[main->stack->count];
 }
 
 static void run_head(const Tile *tile, int worker)
 {
-    (void)worker;
     Head *const h = tile->context;
-    const Pass *const p = h->pass;
-    const Joint *const j = &p->joint[p->net->model.layer_count];
-    const Window *const w = window_of(p, tile);
-    enter_joint(j, tile);
+    const Joint *const j = top_of(h->pass);
+    const Window *const w = window_of(j->side, tile);
+    enter_joint(j, tile, worker);
     head_run(h, w, tile->first, tile->end);
-    joint_leave(j, w, tile->first, tile->end);
+    joint_leave(j, w, tile->first, tile->end, h->pass->scratch[worker]);
 }
 
 static void run_head_gradient(const Tile *tile, int worker)
@@ -193,15 +222,23 @@ static void run_head_gradient(const Tile *tile, int worker)
     Head *const h = tile->context;
     const bool last = tile->index == h->pass->windows - 1;
     if (h->pass->net->model.vector && !last) return; /* all rows at once, at the end */
-    head_gradient(h, window_of(h->pass, tile), tile->part, tile->parts,
+    head_gradient(h, window_of(&h->pass->side[MAIN], tile), tile->part, tile->parts,
                   h->pass->scratch[worker]);
+}
+
+static void run_linear_gradient(const Tile *tile, int worker)
+{
+    const Linear *const l = tile->context;
+    float *const scratch = l->pass->scratch[worker];
+    (l->index < QUERY_LINEAR ? hand_over_gradient : attention_gradient)(
+        l->pass, l->index, tile->part, tile->parts, scratch);
 }
 
 static void run_embedding_gradient(const Tile *tile, int worker)
 {
     (void)worker;
     const Joint *const j = tile->context;
-    embedding_gradient(j, window_of(j->pass, tile), tile->part, tile->parts);
+    embedding_gradient(j, window_of(j->side, tile), tile->part, tile->parts);
 }
 
 static void run_loss(const Tile *tile, int worker)
@@ -221,7 +258,7 @@ static Cost step_price(const Tile *tile, const Window *w, StepWork work,
 {
     const Direction *const d = tile->context;
     const bool forward = work == STEP_BEFORE || work == STEP_FORWARD;
-    const int ahead = work == STEP_BEFORE ? d->pass->split.ahead : 1;
+    const int ahead = work == STEP_BEFORE ? d->side->pass->split.ahead : 1;
     const StepJob job = {.work = work,
                          .T = forward ? (w->T + ahead - 1) / ahead : w->T - w->cut,
                          .ready = runs_ahead(d),
@@ -256,10 +293,23 @@ static Cost price_gradient(const Tile *tile, const Window *w, const Rates *rates
     return step_price(tile, w, STEP_GRADIENT, rates);
 }
 
-static Cost price_head_pack(const Tile *tile, const Window *w, const Rates *rates)
+static Cost price_linear_pack(const Tile *tile, const Window *w, const Rates *rates)
 {
     (void)w;
-    return head_pack_cost(tile->context, tile->parts, rates);
+    return linear_pack_cost(tile->context, tile->parts, rates);
+}
+
+static Cost price_hand_over(const Tile *tile, const Window *w, const Rates *rates)
+{
+    (void)w;
+    return hand_over_cost(tile->context, tile->end - tile->first, rates);
+}
+
+static Cost price_linear_gradient(const Tile *tile, const Window *w, const Rates *rates)
+{
+    (void)w;
+    const Linear *const l = tile->context;
+    return linear_gradient_cost(l, l->rows, tile->parts, rates);
 }
 
 static Cost price_clear(const Tile *tile, const Window *w, const Rates *rates)
@@ -285,7 +335,7 @@ static Cost price_head(const Tile *tile, const Window *w, const Rates *rates)
     const Pass *const p = h->pass;
     const int rows = tile->end - tile->first;
     Cost cost = head_cost(h, w, rows, rates);
-    const Joint *const j = &p->joint[p->net->model.layer_count];
+    const Joint *const j = top_of(p);
     cost_add(&cost, joint_enter_cost(j, w, rows, rates));
     cost_add(&cost, joint_leave_cost(j, w, rows, rates));
     return cost;
@@ -312,16 +362,19 @@ const Work works[] = {
     // clang-format off
     [GATE]               = {NULL,       run_gate,               NULL},
     [PACK]               = {"pack",     run_pack,               price_pack},
-    [PACK_HEAD]          = {"pack",     run_head_pack,          price_head_pack},
+    [PACK_LINEAR]        = {"pack",     run_linear_pack,        price_linear_pack},
     [CLEAR]              = {"clear",    run_clear,              price_clear},
     [ENTER]              = {"enter",    run_enter,              price_enter},
     [BEFORE]             = {"before",   run_before,             price_before},
     [FORWARD]            = {"forward",  run_forward,            price_forward},
+    [HAND_OVER]          = {"enter",    run_hand_over,          price_hand_over},
     [HEAD]               = {"head",     run_head,               price_head},
     [BACKWARD]           = {"backward", run_backward,           price_backward},
     [LEAVE]              = {"leave",    run_leave,              price_leave},
+    [HAND_BACK]          = {"leave",    run_hand_back,          price_hand_over},
     [GRADIENT]           = {"gradient", run_gradient,           price_gradient},
     [GRADIENT_HEAD]      = {"gradient", run_head_gradient,      price_head_gradient},
+    [GRADIENT_LINEAR]    = {"gradient", run_linear_gradient,    price_linear_gradient},
     [GRADIENT_EMBEDDING] = {"gradient", run_embedding_gradient, price_embedding},
     [LOSS]               = {"loss",     run_loss,               price_loss},
     // clang-format on

@@ -6,22 +6,25 @@
 typedef enum Kind {
     GATE,
     PACK,
-    PACK_HEAD,
+    PACK_LINEAR,
     CLEAR,
     ENTER,
     BEFORE,
     FORWARD,
+    HAND_OVER,
     HEAD,
     BACKWARD,
     LEAVE,
+    HAND_BACK,
     GRADIENT,
     GRADIENT_HEAD,
+    GRADIENT_LINEAR,
     GRADIENT_EMBEDDING,
     LOSS
 } Kind;
 
-/* Of a tile: context is a Direction, a Joint, the Head or the Pass, and index the window;
- * rows are [first, end). */
+/* Of a tile: context is a Direction, a Joint, a Linear, the Head or the Pass, and index the
+ * window; rows are [first, end). */
 typedef struct Work {
     const char *name; /* of the phase; NULL: a gate */
     void (*run)(const Tile *tile, int worker);

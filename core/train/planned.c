@@ -55,8 +55,9 @@ static bool find_shape(Planning *p, Error *err)
     const WeftPlan *const plan = p->plan;
     WeftTrain train;
     if (!train_settle(plan->train, &train, err)) return false;
-    const PassShape shape = train_shape(&train, plan->steps, plan->rows);
-    return pass_shape(&shape, &p->shape, err);
+    const PassShape shape =
+        train_shape(&train, plan->steps, plan->rows, plan->source_steps);
+    return pass_shape(p->net, &shape, &p->shape, err);
 }
 
 /* ---- what comes of it ---- */

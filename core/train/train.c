@@ -32,17 +32,18 @@ typedef struct Training {
 static void take_carried(WeftNet *net, Pass *p)
 {
     Carried *const c = &net->carried;
-    if (c->at && c->rows == p->shape.B && c->floats == p->states)
+    if (c->at && c->rows == p->shape.B && c->floats == p->side[MAIN].states)
         pass_set_states(p, c->at);
     free(c->at);
     *c = (Carried){0};
 }
 
-PassShape train_shape(const WeftTrain *train, int T, int B)
+PassShape train_shape(const WeftTrain *train, int T, int B, int S)
 {
     return (PassShape){.purpose = PURPOSE_TRAIN,
                        .T = T,
                        .B = B,
+                       .S = S,
                        .chunk = train->chunk && train->chunk < T ? train->chunk : T,
                        .back = train->back,
                        .burn_in = train->burn_in < T ? train->burn_in : T,
@@ -55,7 +56,8 @@ static bool make_ready(Training *t, Error *err)
 {
     WeftNet *const net = t->net;
     const int T = t->source->steps;
-    const PassShape shape = train_shape(&t->train, T, t->source->rows);
+    const PassShape shape =
+        train_shape(&t->train, T, t->source->rows, t->source->source_steps);
     if (!pass_ready(net, &net->training, &shape, err)) return false;
     t->pass = net->training;
     take_carried(net, t->pass);
@@ -95,11 +97,12 @@ static bool find_output(const Training *t, int *step, int *layer)
 {
     const Pass *const p = t->pass;
     const WeftNet *const net = t->net;
-    const Window *const w = &p->window[p->windows - 1];
+    const Window *const w = &p->side[MAIN].window[p->windows - 1];
     for (int s = 0; s < w->T; s++)
         for (int l = 0; l < net->model.layer_count; l++)
             for (int d = 0; d < net->layer[l].directions; d++) {
-                const View y = step_output(&p->direction[2 * l + d].step, w->slot);
+                const View y =
+                    step_output(&p->side[MAIN].direction[2 * l + d].step, w->slot);
                 const int at = d ? w->T - 1 - s : s;
                 for (int b = 0; b < p->shape.B; b++)
                     if (!finite_row(y.at + at * y.step + b * y.row,
@@ -118,7 +121,7 @@ static void blame(Training *t)
 {
     const Pass *const p = t->pass;
     const WeftNet *const net = t->net;
-    const Window *const last = &p->window[p->windows - 1];
+    const Window *const last = &p->side[MAIN].window[p->windows - 1];
     const int B = p->shape.B, end = (last->t0 + last->T) * B,
               L = net->model.layer_count;
     WeftProgress *const r = &t->report;
@@ -152,7 +155,7 @@ static double live_steps(const Pass *p)
     double live = 0;
     for (int i = 0; i < p->windows; i++)
         for (int b = 0; b < p->shape.B; b++) {
-            const Window *const w = &p->window[i];
+            const Window *const w = &p->side[MAIN].window[i];
             if (w->ended[b] > w->lead) live += w->ended[b] - w->lead;
         }
     return live;
@@ -170,7 +173,7 @@ static void step_clock(Training *t)
 {
     Clock *const clock = &t->net->clock;
     const Pass *const p = t->pass;
-    const Window *const last = &p->window[p->windows - 1];
+    const Window *const last = &p->side[MAIN].window[p->windows - 1];
     clock->offset = last->t0 + last->T;
     if (clock->offset < p->shape.T) return;
     clock->batch++;
