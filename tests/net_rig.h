@@ -82,6 +82,13 @@ static inline bool drawn_fill(void *context, uint64_t index, WeftBatch *b,
         b->weight[i] = 0.5f * (float)rig_below(d, 5, index, i, 3);
     for (int i = 0; d->lengths && i < b->rows; i++)
         b->length[i] = 1 + rig_below(d, 6, index, i, b->steps);
+    const int source = b->source_steps * b->rows;
+    for (int i = 0; b->source_x && i < source * m->encoder->inputs; i++)
+        b->source_x[i] = rig_number(d, 7, index, i);
+    for (int i = 0; b->source_symbol && i < source; i++)
+        b->source_symbol[i] = rig_below(d, 8, index, i, m->encoder->inputs);
+    for (int i = 0; d->lengths && b->source_length && i < b->rows; i++)
+        b->source_length[i] = 1 + rig_below(d, 9, index, i, b->source_steps);
     b->fresh = d->fresh_every ? index % (uint64_t)d->fresh_every == 0 : index == 0;
     return true;
 }

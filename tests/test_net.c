@@ -1,8 +1,6 @@
 /* test_net.c: what a net computes, against a small one written out in double; and its
  * gradient, against central differences of its own loss. */
-#include "net_rig.h"
-
-#include <float.h>
+#include "gradient_rig.h"
 
 /* ---- the loss of one update, and its gradient ---- */
 
@@ -56,69 +54,12 @@ static void rig_close(Rig *rig)
     for (int i = 0; i < 2; i++) weft_cell_close(rig->cell[i]);
 }
 
-/* The loss of the first update of a net whose parameter (i, k) is moved by `by`. */
-static double loss_at(WeftTeam *team, const Rig *rig, int i, int k, double by,
-                      WeftNet **kept)
-{
-    WeftNet *net;
-    WeftProgress last = {0};
-    const WeftTrain train = {.updates = 1, .seed = 5};
-    MUST(weft_net_open(team, &rig->model, 1, &net, &err));
-    weft_net_parameter(net, i, NULL, NULL, NULL)[k] += (float)by;
-    MUST(weft_train(net, &train, &rig->source, keep_report, &last, &err));
-    cr_assert(last.finite);
-    if (kept)
-        *kept = net;
-    else
-        weft_net_close(net);
-    return last.loss;
-}
-
-static double difference(WeftTeam *team, const Rig *rig, int i, int k, double by)
-{
-    const double up = loss_at(team, rig, i, k, by, NULL);
-    const double down = loss_at(team, rig, i, k, -by, NULL);
-    return (up - down) / (2 * by);
-}
-
-/* Richardson: of two differences, the error of the finer is a third of what lies
- * between them; a loss is a mean of numbers each with some tens of roundings. */
-static void check_element(WeftTeam *team, const Case *c, const Rig *rig, int i, int k,
-                          const char *name, double gradient)
-{
-    const double by = 1.0 / 32;
-    const double coarse = difference(team, rig, i, k, by);
-    const double fine = difference(team, rig, i, k, by / 2);
-    const double best = fine + (fine - coarse) / 3;
-    const double loss = loss_at(team, rig, i, k, 0, NULL);
-    const double bound =
-        fabs(fine - coarse) / 3 + 64 * (double)FLT_EPSILON * (fabs(loss) + 1) / by;
-    cr_expect(fabs(best - gradient) <= bound, "%s: %s[%d]: %.7g, expected %.7g +- %.1g",
-              c->name, name, k, gradient, best, bound);
-}
-
 static void check_case(const Case *c)
 {
     Rig rig;
     WeftTeam *const team = rig_team(1);
-    WeftNet *net;
-    const char *name;
-    double size = 0;
-    int axes, shape[4];
     rig_open(&rig, c);
-    loss_at(team, &rig, 0, 0, 0, &net);
-    for (int i = 0; weft_net_parameter(net, i, &name, &axes, shape); i++) {
-        int count = 1;
-        for (int a = 0; a < axes; a++) count *= shape[a];
-        const int stride = 1 + count / 7; /* some of each */
-        for (int k = 0; k < count; k += stride) {
-            const double g = (double)weft_net_gradient(net, i)[k];
-            size += fabs(g);
-            check_element(team, c, &rig, i, k, name, g);
-        }
-    }
-    cr_expect(size > 0.01, "%s: the gradient is nothing", c->name);
-    weft_net_close(net);
+    check_gradient(team, c->name, &rig.model, &rig.source);
     weft_team_close(team);
     rig_close(&rig);
 }

@@ -19,6 +19,8 @@ typedef enum Stream {
     STREAM_HEAD,
     STREAM_HEAD_BIAS,
     STREAM_ENCODER_EMBEDDING,
+    STREAM_DECODE,          /* what weft_decode draws */
+    STREAM_TEACHER,         /* which labels are replaced */
     STREAM_LINEAR,          /* + LinearIndex: and then attention's v */
     STREAM_LAYER = 1 << 10, /* + 2 layer + direction: first parameters */
     STREAM_DROP = 1 << 20,  /* + layer, or layers for the head: dropout of its input */

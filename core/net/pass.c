@@ -95,7 +95,7 @@ static void side_place(Side *side, Arena *arena)
 
 static void pass_place(Pass *p, Arena *arena)
 {
-    const size_t scratch = scratch_floats(p), B = (size_t)p->shape.B;
+    const size_t B = (size_t)p->shape.B;
     batch_place(p, arena);
     for (int i = 0; i < STACKS; i++) side_place(&p->side[i], arena);
     for (int i = 0; i < LINEARS; i++)
@@ -107,6 +107,7 @@ static void pass_place(Pass *p, Arena *arena)
         const size_t entry = 1 + B * p->side[MAIN].states;
         p->entry = ARENA_TAKE(arena, float, (size_t)p->shape.windows *entry);
     }
+    const size_t scratch = scratch_floats(p);
     for (int i = 0; i < p->threads; i++)
         p->scratch[i] = ARENA_TAKE(arena, float, scratch);
 }

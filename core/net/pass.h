@@ -265,6 +265,10 @@ typedef struct Staleness {
 bool stale_measure(WeftNet *net, const PassShape *shape, const WeftSource *source,
                    uint64_t first, Staleness *staleness, Error *err);
 
+/* weft_predict in a pass of the caller's; *pass as of pass_ready. predict.c */
+bool predict_in(WeftNet *net, Pass **pass, const WeftBatch *batch, float *out,
+                Error *err);
+
 /* The arrays as a source expects them; then what it made of them, checked. batch.c */
 void batch_place(Pass *pass, Arena *arena);
 void batch_clear(Pass *pass);

@@ -57,7 +57,8 @@ bool weft_evaluate(WeftNet *net, const WeftSource *source, uint64_t first,
 
 /* ---- outputs ---- */
 
-static bool check_batch(const WeftNet *net, const WeftBatch *b, Error *err)
+static bool check_batch(const WeftNet *net, const Pass *p, const WeftBatch *b,
+                        Error *err)
 {
     const bool dense = net->model.input == WEFT_DENSE;
     if (dense && !b->x) return error(err, "weft_predict needs x");
@@ -67,7 +68,6 @@ static bool check_batch(const WeftNet *net, const WeftBatch *b, Error *err)
         !(e->input == WEFT_DENSE ? (void *)b->source_x : b->source_symbol))
         return error(err, "weft_predict needs what the encoder reads: source_%s",
                      e->input == WEFT_DENSE ? "x" : "symbol");
-    const Pass *const p = net->prediction;
     if (b->fresh || (p && p->carried && p->shape.B == b->rows)) return true;
     return error(err, "no earlier call of weft_predict had %d rows to go on from",
                  b->rows);
@@ -112,23 +112,15 @@ static bool take_batch(Pass *p, const WeftBatch *batch, Error *err)
     return batch_check(p, err);
 }
 
-/* An encoder that goes on has read as many steps as it has. */
-static int source_steps(const WeftNet *net, const WeftBatch *batch)
+bool predict_in(WeftNet *net, Pass **pass, const WeftBatch *batch, float *out,
+                Error *err)
 {
-    return batch->fresh || !net->prediction ? batch->source_steps
-                                            : net->prediction->shape.S;
-}
-
-bool weft_predict(WeftNet *net, const WeftBatch *batch, float *out, WeftError *err)
-{
-    if (!net || !batch || !out)
-        return error(err,
-                     "weft_predict needs a net, a batch and a place for the outputs");
-    if (!check_batch(net, batch, err) ||
-        !use(net, &net->prediction, PURPOSE_PREDICT, batch->steps, batch->rows,
-             source_steps(net, batch), err))
+    if (!check_batch(net, *pass, batch, err)) return false;
+    /* an encoder that goes on has read as many steps as it has */
+    const int source = batch->fresh ? batch->source_steps : (*pass)->shape.S;
+    if (!use(net, pass, PURPOSE_PREDICT, batch->steps, batch->rows, source, err))
         return false;
-    Pass *const p = net->prediction;
+    Pass *const p = *pass;
     const WeftModel *const m = &net->model;
     if (!take_batch(p, batch, err)) return false;
 
@@ -138,4 +130,12 @@ bool weft_predict(WeftNet *net, const WeftBatch *batch, float *out, WeftError *e
     if (!run_all(p, batch->fresh, err)) return false;
     clear_ends(p);
     return true;
+}
+
+bool weft_predict(WeftNet *net, const WeftBatch *batch, float *out, WeftError *err)
+{
+    if (!net || !batch || !out)
+        return error(err,
+                     "weft_predict needs a net, a batch and a place for the outputs");
+    return predict_in(net, &net->prediction, batch, out, err);
 }

@@ -7,6 +7,7 @@
  * but not beyond the batch (Williams & Peng 1990). With `stale`, windows of an update
  * enter states of their last visit. */
 #include "train.h"
+#include "teacher.h"
 #include "../clock.h"
 
 #include <math.h>
@@ -21,6 +22,7 @@ typedef struct Training {
     bool (*progress)(void *context, const WeftProgress *progress);
     void *context;
     WeftProgress report;
+    Teacher teacher;
     double loss, weight; /* since the last report */
     double began;        /* seconds */
 } Training;
@@ -58,7 +60,9 @@ static bool make_ready(Training *t, Error *err)
     const int T = t->source->steps;
     const PassShape shape =
         train_shape(&t->train, T, t->source->rows, t->source->source_steps);
-    if (!pass_ready(net, &net->training, &shape, err)) return false;
+    if (!teacher_check(net, &t->train, T, err) ||
+        !pass_ready(net, &net->training, &shape, err))
+        return false;
     t->pass = net->training;
     take_carried(net, t->pass);
     if (!shape.stale)
@@ -242,7 +246,8 @@ static bool run(Training *t, Error *err)
     uint64_t filled = UINT64_MAX;
     while (clock->updates < t->train.updates) {
         if (filled != clock->batch &&
-            !batch_fill(t->pass, t->source, clock->batch, err))
+            (!batch_fill(t->pass, t->source, clock->batch, err) ||
+             !teacher_sample(&t->teacher, t->net, &t->train, err)))
             return false;
         filled = clock->batch;
         if (!update(t, err) || !measure(t, err)) return false;
@@ -266,5 +271,8 @@ bool weft_train(WeftNet *net, const WeftTrain *train, const WeftSource *source,
                   .context = context,
                   .report = {.finite = true},
                   .began = clock_seconds(CLOCK_MONOTONIC)};
-    return train_settle(train, &t.train, err) && make_ready(&t, err) && run(&t, err);
+    const bool trained =
+        train_settle(train, &t.train, err) && make_ready(&t, err) && run(&t, err);
+    teacher_close(&t.teacher);
+    return trained;
 }
