@@ -163,7 +163,7 @@ static void run_gradient(void *context)
                           .x_row = row_of(w->k),
                           .dw = w->at[2],
                           .dw_row = (size_t)w->k};
-    w->simd->gradient(w->m, 1, &job, w->at[3]);
+    w->simd->gradient(w->m, NULL, 1, &job, w->at[3]);
 }
 
 static void name_gradient_of(int n, int k, int rows)

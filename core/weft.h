@@ -253,14 +253,21 @@ typedef struct WeftBatch {
     float *target;   /* [T][B][outputs], vector: [B][outputs] */
     int32_t *label;  /* softmax: [T][B], vector: [B] */
     float *weight;   /* [T][B], vector: [B]: of each target in the loss; filled with 1 before */
-    int *length;     /* [B]: steps of each row; filled with T before; states freeze past it */
+    int *length;     /* [B]: steps of each row; filled with T before; states freeze past it.
+                        Steps past it cost nothing if the rows' lengths fall: weft_batch_sort */
     bool fresh;      /* rows start new sequences; false: they go on from the batch before.
                         true before the call; with an encoder always */
+    int source_inputs; /* of the encoder; set before the call */
     int source_steps; /* of what an encoder reads, S; 1 without layers; 0: there is none */
     float *source_x; /* [S][B][encoder's inputs] */
     int32_t *source_symbol; /* [S][B] */
     int *source_length; /* [B]: filled with S before; 1 or more */
 } WeftBatch;
+
+/* Sorts the rows of a batch that has been filled by falling length (with an encoder, of both
+ * sequences together); equal ones stay in order. Out of memory they stay as they are, which is
+ * right too, but slower. */
+WEFT_API void weft_batch_sort(WeftBatch *batch);
 
 /* Batches by index: the same index always gives the same batch. fill writes the arrays of
  * *batch and `fresh`, in the thread that called weft_train or weft_evaluate; false, with a
@@ -273,7 +280,7 @@ typedef struct WeftSource {
     int source_steps; /* of what an encoder reads; (d) 1 */
 } WeftSource;
 
-/* The caller's own arrays as a source: `count` sequences, x [count][steps][inputs] (or symbol
+/* The caller's own arrays as a source, which sorts each batch: `count` sequences, x [count][steps][inputs] (or symbol
  * [count][steps]), target [count][steps][outputs] (vector: [count][outputs]), label likewise;
  * NULL what the model does not need. Each epoch visits all in an order drawn from seed
  * (shuffle false: in order); the last batch of an epoch wraps into the next. The arrays must
@@ -288,6 +295,11 @@ typedef struct WeftArrays {
     bool vector;
     bool shuffle;
     uint64_t seed;
+    const int *length; /* [count], from 0 to steps; NULL: steps */
+    int source_steps, source_inputs; /* of what an encoder reads; else 0 and NULL */
+    const float *source_x;           /* [count][source_steps][source_inputs] */
+    const int32_t *source_symbol;    /* [count][source_steps] */
+    const int *source_length;        /* [count], from 1 to source_steps; NULL: source_steps */
 } WeftArrays;
 WEFT_API bool weft_source_arrays(const WeftArrays *arrays, int rows, WeftSource *source,
                                  WeftError *err);

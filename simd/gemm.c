@@ -213,18 +213,21 @@ size_t ISA(packed)(int n, int k)
     return (size_t)ceiling(n, PANEL) * PANEL * (size_t)k;
 }
 
-/* Row by row, for they are in the order of memory. */
-static void pack_rows(int n, int k, const float *w, size_t w_k, float *packed)
+/* Row by row, for they are in the order of memory; p is row[p] of w, or itself. */
+static void pack_rows(int n, int k, const float *w, size_t w_k, const int *row,
+                      float *packed)
 {
-    for (int p = 0; p < k; p++, w += w_k)
+    for (int p = 0; p < k; p++) {
+        const float *const from = w + (size_t)(row ? row[p] : p) * w_k;
         for (int j = 0; j < n; j += PANEL) {
             float *const to = packed + (size_t)j * (size_t)k + (size_t)p * PANEL;
             EACH(v, TILE_VECTORS)
             {
                 const int at = j + v * LANES;
-                v_store(to + v * LANES, v_part(w + at, lanes_of(n - at)));
+                v_store(to + v * LANES, v_part(from + at, lanes_of(n - at)));
             }
         }
+    }
 }
 
 /* Squares of LANES x LANES, from columns j that are rows of w. */
@@ -254,7 +257,7 @@ static void pack_any(int n, int k, const float *w, size_t w_n, size_t w_k, float
 void ISA(pack)(int n, int k, const float *w, size_t w_n, size_t w_k, float *packed)
 {
     if (w_n == 1) {
-        pack_rows(n, k, w, w_k, packed);
+        pack_rows(n, k, w, w_k, NULL, packed);
         return;
     }
     for (int j = 0; j < n; j += PANEL) {
@@ -290,15 +293,27 @@ static float *columns_of(const Strip *s, int part)
 
 /* A vector may reach into the row behind it, which is written later, or into the room.
  * Rows of d are far apart: what the next ones will need is asked for. */
-static void pack_columns(const Strip *s, const float *d, size_t d_row)
+static void pack_columns(const Strip *s, const float *d, size_t d_row, const int *row)
 {
-    for (int r = 0; r < s->depth; r++, d += d_row) {
+    for (int r = 0; r < s->depth; r++) {
+        const float *const from = d + (size_t)(row ? row[r] : r) * d_row;
         for (int i = 0; i < s->n; i += LANES_MAX)
-            __builtin_prefetch(d + AHEAD * d_row + i);
+            __builtin_prefetch(from + AHEAD * d_row + i);
         for (int part = 0; part < s->parts; part++)
             for (int i = 0; i < TILE_ROWS; i += LANES)
                 v_store(columns_of(s, part) + r * TILE_ROWS + i,
-                        v_load(d + s->at[part] + i));
+                        v_load(from + s->at[part] + i));
+    }
+}
+
+/* As sum_rows, of rows that need not follow one another. */
+static void sum_some(int rows, const int *row, int n, const float *d, size_t d_row,
+                     float *dw)
+{
+    if (!row) ISA(sum_rows)(rows, n, d, d_row, dw);
+    for (int r = 0, end; row && r < rows; r = end) {
+        for (end = r + 1; end < rows && row[end] == row[end - 1] + 1;) end++;
+        ISA(sum_rows)(end - r, n, d + (size_t)row[r] * d_row, d_row, dw);
     }
 }
 
@@ -373,13 +388,25 @@ static void find_sharing(Sharing *s, int count, const Gradient *jobs)
     }
 }
 
-/* All jobs that have the d of this one, for rows [r, r + depth). */
-static void gradients_of_d(int count, const Gradient *jobs, const Sharing *shared,
-                           int job, int r, int depth, float *scratch, Ahead ahead)
+/* Rows [r, r + depth) of a call. */
+typedef struct Rows {
+    int r, depth;
+    const int *row; /* of these, or NULL */
+} Rows;
+
+/* Where they begin in d or x. */
+static const float *rows_at(const Rows *rows, const float *from, size_t stride)
 {
-    const int n = jobs[job].n, strips = ceiling(n, STRIP);
+    return rows->row ? from : from + (size_t)rows->r * stride;
+}
+
+/* All jobs that have the d of this one. */
+static void gradients_of_d(int count, const Gradient *jobs, const Sharing *shared,
+                           int job, const Rows *rows, float *scratch, Ahead ahead)
+{
+    const int n = jobs[job].n, strips = ceiling(n, STRIP), depth = rows->depth;
     const size_t d_row = jobs[job].d_row;
-    const float *const d = jobs[job].d + (size_t)r * d_row;
+    const float *const d = rows_at(rows, jobs[job].d, d_row);
     for (int part = 0; part < strips; part++) {
         const int i = cut(n, part, strips);
         Strip s = {.n = cut(n, part + 1, strips) - i,
@@ -387,7 +414,7 @@ static void gradients_of_d(int count, const Gradient *jobs, const Sharing *share
                    .columns = scratch + shared->end};
         s.parts = ceiling(s.n, TILE_ROWS);
         for (int t = 0; t <= s.parts; t++) s.at[t] = cut(s.n, t, s.parts);
-        pack_columns(&s, d + i, d_row);
+        pack_columns(&s, d + i, d_row, rows->row);
         for (int other = job; other < count; other++) {
             const Gradient *const g = &jobs[other];
             float *const dw = g->dw + (size_t)i * g->dw_row;
@@ -396,7 +423,7 @@ static void gradients_of_d(int count, const Gradient *jobs, const Sharing *share
                 strip_gradient(&s, g->k, scratch + shared->at[other], dw, g->dw_row,
                                &ahead);
             else
-                ISA(sum_rows)(depth, s.n, d + i, d_row, dw);
+                sum_some(depth, rows->row, s.n, d + i, d_row, dw);
         }
     }
 }
@@ -421,22 +448,26 @@ static Ahead ask_after(int i, int count, const Gradient *jobs, const Sharing *sh
     return ahead;
 }
 
-void ISA(gradient)(int rows, int count, const Gradient *jobs, float *scratch)
+void ISA(gradient)(int rows, const int *row, int count, const Gradient *jobs,
+                   float *scratch)
 {
     Sharing shared;
     find_sharing(&shared, count, jobs);
     for (int r = 0; r < rows; r += DEPTH) {
         const int depth = rows - r < DEPTH ? rows - r : DEPTH;
+        const Rows these = {r, depth, row ? row + r : NULL};
         for (int i = 0; i < count; i++) {
             const Gradient *const g = &jobs[i];
             float *const packed = scratch + shared.at[i];
             if (!g->x || shared.x[i] != i) continue;
-            ISA(pack)(g->k, depth, g->x + (size_t)r * g->x_row, 1, g->x_row, packed);
+            pack_rows(g->k, depth, rows_at(&these, g->x, g->x_row), g->x_row, these.row,
+                      packed);
         }
         for (int i = 0; i < count; i++)
             if (shared.d[i] == i) {
-                const Ahead ahead = ask_after(i, count, jobs, &shared, r, depth, rows);
-                gradients_of_d(count, jobs, &shared, i, r, depth, scratch, ahead);
+                Ahead ahead = {0}; /* rows in a list are asked for by no one */
+                if (!row) ahead = ask_after(i, count, jobs, &shared, r, depth, rows);
+                gradients_of_d(count, jobs, &shared, i, &these, scratch, ahead);
             }
     }
 }

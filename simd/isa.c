@@ -60,10 +60,11 @@ static void timed_gemm(const Gemm *g)
     product_ticks += isa_ticks() - begin;
 }
 
-static void timed_gradient(int rows, int count, const Gradient *jobs, float *scratch)
+static void timed_gradient(int rows, const int *row, int count, const Gradient *jobs,
+                           float *scratch)
 {
     const uint64_t begin = isa_ticks();
-    plain_set->gradient(rows, count, jobs, scratch);
+    plain_set->gradient(rows, row, count, jobs, scratch);
     product_ticks += isa_ticks() - begin;
 }
 

@@ -116,11 +116,13 @@ typedef struct UpdateRates {
       (int n, int k, const float *w, size_t w_n, size_t w_k, float *packed))           \
     X(void, gemm, (const Gemm *g))                                                     \
     /* All jobs over the same rows, no element of dw in two: a d or an x that several  \
-     * share, with its stride, is packed once.                                         \
+     * share, with its stride, is packed once. Row r is row[r] of d and x, ascending;  \
+     * NULL: r.                                                                        \
      * scratch: gradient_scratch(k) floats, k the sum over all different x of          \
      * `panel`s of their k. */                                                         \
     X(size_t, gradient_scratch, (int k))                                               \
-    X(void, gradient, (int rows, int count, const Gradient *jobs, float *scratch))     \
+    X(void, gradient,                                                                  \
+      (int rows, const int *row, int count, const Gradient *jobs, float *scratch))     \
     /* y[j] += a[r][j], r ascending, j < n. */                                         \
     X(void, sum_rows, (int rows, int n, const float *a, size_t a_row, float *y))       \
     /* y[r][j] = d[j] + table[symbol[r]][j]; d NULL: 0. */                             \

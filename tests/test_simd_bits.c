@@ -63,7 +63,7 @@ static uint64_t product_bits(const Kernels *k)
                     .b = b,
                     .c = y,
                     .c_row = INNER});
-    k->gradient(K, 1,
+    k->gradient(K, NULL, 1,
                 &(Gradient){.n = ROWS,
                             .k = INNER,
                             .d = a,

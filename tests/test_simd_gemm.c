@@ -132,6 +132,7 @@ Test(simd_gemm, no_cut_changes_a_bit)
  * another, each a block of `block` floats. */
 typedef struct Gradients {
     int rows, n[2], k[2];
+    const int *row; /* of d and x; NULL: all */
     const float *d[2], *x[2];
     size_t d_row, x_row, dw_row, block;
 } Gradients;
@@ -158,7 +159,13 @@ static void run_gradient(const Kernels *k, const void *context, float *y)
     for (int i = 0; i < JOBS; i++) jobs[i] = job_of(g, i, y);
     const int panels =
         (g->k[0] + k->panel - 1) / k->panel + (g->k[1] + k->panel - 1) / k->panel;
-    k->gradient(g->rows, JOBS, jobs, floats(k->gradient_scratch(panels * k->panel)));
+    k->gradient(g->rows, g->row, JOBS, jobs,
+                floats(k->gradient_scratch(panels * k->panel)));
+}
+
+static size_t row_at(const Gradients *g, int r)
+{
+    return (size_t)(g->row ? g->row[r] : r);
 }
 
 /* A product it is: A[i][r] = d[r][i], B[r][j] = x[r][j], or 1. */
@@ -168,15 +175,19 @@ static void check_job(Draw kind, const Gradients *g, int job, const float *befor
     const Gradient j = job_of(g, job, NULL);
     const size_t at = (size_t)job * g->block;
     float *const x = floats((size_t)g->rows * (size_t)j.k);
-    for (int r = 0; r < g->rows; r++)
+    float *const d = floats((size_t)g->rows * (size_t)j.n);
+    for (int r = 0; r < g->rows; r++) {
+        const size_t row = row_at(g, r);
         for (int i = 0; i < j.k; i++)
-            x[r * j.k + i] = j.x ? j.x[(size_t)r * j.x_row + (size_t)i] : 1;
+            x[r * j.k + i] = j.x ? j.x[row * j.x_row + (size_t)i] : 1;
+        for (int i = 0; i < j.n; i++) d[r * j.n + i] = j.d[row * j.d_row + (size_t)i];
+    }
     const Gemm p = {.m = j.n,
                     .n = j.k,
                     .k = g->rows,
-                    .a = j.d,
+                    .a = d,
                     .a_row = 1,
-                    .a_col = j.d_row,
+                    .a_col = (size_t)j.n,
                     .d = before + at,
                     .d_row = j.dw_row};
     for (size_t i = 0; i < g->block; i++) {
@@ -191,14 +202,26 @@ static void check_job(Draw kind, const Gradients *g, int job, const float *befor
     }
 }
 
-static void check_gradient(Draw kind, int n, int k, int rows)
+enum { ROWS_MOST = 600 };
+
+/* gaps: of three rows two, more or less. */
+static void check_gradient(Draw kind, int n, int k, int rows, bool gaps)
 {
+    int row[ROWS_MOST];
     Gradients g = {.rows = rows, .n = {n, n + 3}, .k = {k, k + 1}};
+    if (gaps) {
+        g.row = row;
+        for (int r = 0, at = 0; r < rows; r++, at++) {
+            at += random_below(7, 1, (uint64_t)r, 2) != 0;
+            row[r] = at;
+        }
+    }
+    const size_t all_rows = row_at(&g, rows - 1) + 1;
     g.d_row = (size_t)n + 6, g.x_row = (size_t)k + 2, g.dw_row = (size_t)k + 7;
     g.block = g.dw_row * (size_t)(n + 3);
     for (int i = 0; i < 2; i++) {
-        g.d[i] = drawn(kind, 1 + (uint64_t)i, (size_t)rows * g.d_row);
-        g.x[i] = drawn(kind, 3 + (uint64_t)i, (size_t)rows * g.x_row);
+        g.d[i] = drawn(kind, 1 + (uint64_t)i, all_rows * g.d_row);
+        g.x[i] = drawn(kind, 3 + (uint64_t)i, all_rows * g.x_row);
     }
     const int all = (int)g.block * JOBS;
     const float *const before = drawn(kind, 5, (size_t)all);
@@ -215,8 +238,9 @@ Test(simd_gemm, a_gradient_is_one_chain_over_rows)
     for (size_t n = 0; n < 7; n += small() ? 2 : 1)
         for (size_t k = 0; k < 5; k += small() ? 3 : 1)
             for (size_t r = 0; r < 7; r += small() ? 5 : 1)
-                check_gradient(ORDINARY, ns[n], ks[k], rows[r]);
-    for (int kind = TINY; kind < DRAWS; kind++) check_gradient((Draw)kind, 14, 35, 61);
+                check_gradient(ORDINARY, ns[n], ks[k], rows[r], (n + k + r) % 2);
+    for (int kind = TINY; kind < DRAWS; kind++)
+        check_gradient((Draw)kind, 14, 35, 61, kind % 2);
 }
 
 Test(simd_gemm, a_packed_matrix_begins_a_panel_every_panel_columns)

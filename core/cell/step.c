@@ -89,7 +89,8 @@ static bool is_live(const Chunk *c, int t, int b)
 
 /* ---- forward ---- */
 
-/* Step 0: what a chunk before has, or where sequences begin. */
+/* Step 0 and, of a row that begins later, that one too: what a chunk before has, or where
+ * sequences begin. */
 static void enter_states(const Run *r, int b)
 {
     const Program *const p = r->program;
@@ -106,6 +107,9 @@ static void enter_states(const Run *r, int b)
             for (int j = 0; j < n; j++)
                 to[j] = from < 0 ? (float)p->state[s].start
                                  : r->params[p->param_offset[from] + (size_t)j];
+        if (c->begin && c->begin[b] > 0)
+            memcpy(state_row(r->step, r->memory->state, s, c->begin[b], b), to,
+                   state_bytes(r->step, s));
     }
 }
 
@@ -133,14 +137,32 @@ static void enter(const Run *r, int t, int b)
     if (!r->chunk->ready) copy_input(r, b, 0, r->chunk->T);
 }
 
-/* A row past its end (or before its begin) leaves a step as it entered it. */
+/* A row past its end (or before its begin, where steps may have had no work for it) leaves a
+ * step as it entered it. */
 static void freeze(const Run *r, int t, int b)
 {
+    const Chunk *const c = r->chunk;
     float *const *const state = r->memory->state;
-    if (is_live(r->chunk, t, b)) return;
+    if (is_live(c, t, b)) return;
+    const int from = c->begin && t < c->begin[b] ? 0 : t;
     for (int s = 0; s < r->program->states; s++)
         memcpy(state_row(r->step, state, s, t + 1, b),
-               state_row(r->step, state, s, t, b), state_bytes(r->step, s));
+               state_row(r->step, state, s, from, b), state_bytes(r->step, s));
+}
+
+/* States stay as they are past the end of a row: who reads them there reads those that the
+ * chunk leaves, or enters the next one by. */
+static void leave_states(const Run *r, int t, int b)
+{
+    const Chunk *const c = r->chunk;
+    const int end = c->end[b], at[2] = {c->T, c->leave_t};
+    (void)t;
+    for (int s = 0; s < r->program->states; s++)
+        for (int i = 0; i < 2; i++)
+            if (end < at[i])
+                memcpy(state_row(r->step, r->memory->state, s, at[i], b),
+                       state_row(r->step, r->memory->state, s, end, b),
+                       state_bytes(r->step, s));
 }
 
 /* Steps whose phases follow one another: all of a chunk that is cut otherwise. */
@@ -161,8 +183,11 @@ static void loop_forward(const Run *r, int t, int steps)
         return;
     }
     for (int i = t; i < t + steps; i++) {
-        run_loop(r, FORWARD_LOOP, i, 1);
-        each_row(r, freeze, i);
+        Run live = *r;
+        live.end = run_end(r, i);
+        if (live.end == live.first) continue;
+        run_loop(&live, FORWARD_LOOP, i, 1);
+        each_row(&live, freeze, i);
     }
 }
 
@@ -181,6 +206,7 @@ void step_forward(Step *step, const Chunk *chunk, const float *params,
         loop_forward(&r, t, steps);
         run_steps(&r, FORWARD_AFTER, t, steps, true);
     }
+    if (chunk->live) each_row(&r, leave_states, 0);
 }
 
 /* A state that no state goes into is not to be run ahead: others may still read its place. */
@@ -275,11 +301,25 @@ static void loop_backward(const Run *r, int t, int steps)
         return;
     }
     for (int i = t + steps - 1; i >= t; i--) {
-        if (lengths) each_row(r, set_aside, i);
-        run_loop(r, BACKWARD_LOOP, i, 1);
-        if (lengths) each_row(r, put_back, i);
-        if (unread) each_row(r, forget_unread, i);
+        Run live = *r;
+        live.end = run_end(r, i);
+        if (live.end == live.first) continue;
+        if (lengths) each_row(&live, set_aside, i);
+        run_loop(&live, BACKWARD_LOOP, i, 1);
+        if (lengths) each_row(&live, put_back, i);
+        if (unread) each_row(&live, forget_unread, i);
     }
+}
+
+/* Of a row that begins later than the steps have work for it, to where step 0 has it. */
+static void settle_gradient(const Run *r, int t, int b)
+{
+    const int *const live = r->chunk->live;
+    for (t = 0; t < r->chunk->begin[b] && live[t] <= b;) t++;
+    if (t % 2 == 0) return;
+    for (int s = 0; s < r->program->states; s++)
+        memcpy(state_row(r->step, r->memory->dstate, s, 0, b),
+               state_row(r->step, r->memory->dstate, s, 1, b), state_bytes(r->step, s));
 }
 
 void step_backward(Step *step, const Chunk *chunk, const float *params,
@@ -302,6 +342,7 @@ void step_backward(Step *step, const Chunk *chunk, const float *params,
         loop_backward(&r, t, steps);
         run_steps(&r, BACKWARD_AFTER, t, steps, flat);
     }
+    if (chunk->live && chunk->begin) each_row(&r, settle_gradient, 0);
 }
 
 /* ---- what others see ---- */

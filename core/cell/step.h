@@ -60,11 +60,18 @@ typedef struct Chunk {
                           step of each row leaves them; NULL: 0. Not with scan */
     size_t dend_row;
     const int *begin,
-        *end;    /* [B]: rows are live for begin[b] <= t < end[b]; NULL: always */
+        *end; /* [B]: rows are live for begin[b] <= t < end[b]; NULL: always */
+    const int
+        *live; /* [T]: no row from this on is live in step t: what they would be is not
+                        worked out; NULL: all are. Not with scan */
+    const int
+        *row;    /* with live: [rows] t B + b of all that are live from step cut on, */
+    int rows;    /* ascending */
     bool ready;  /* step_before has run, of all its rows and steps */
     bool fresh;  /* states start anew; false: they are those that slot `from` has ... */
     int from,    /* ... (it may be this one) */
         enter_t; /* ... as its step enter_t is entered; its T: as its last is left */
+    int leave_t; /* with live: as this step is entered, states are read too */
     bool drop;   /* draw the masks of drop(); false: 1 */
     uint64_t seed,
         stream;    /* of the masks; the i-th drop() of the cell has stream + i */
@@ -119,7 +126,8 @@ View step_output(const Step *step, int slot);
  * [T][B][the state's]; at NULL: there is none. */
 View step_flow(const Step *step, int slot, int state);
 
-/* All states of row b, one after the other, as a slot's step t is entered. */
+/* All states of row b, one after the other, as a slot's step t is entered: 0, the chunk's T, one
+ * in which the row is live, or its end. */
 size_t step_state_count(const Step *step); /* floats a row */
 void step_get_state(const Step *step, int slot, int t, int b, float *state);
 void step_set_state(Step *step, int slot, int t, int b, const float *state);

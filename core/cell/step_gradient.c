@@ -3,13 +3,12 @@
 
 #include <assert.h>
 
-/* A job for head g, and rows [first, end) of its part of dM. */
+/* A job for head g, and rows [first, end) of its part of dM; from step `cut` on. */
 static Gradient job_of(const Run *r, const GradientJob *j, int g, int first, int end,
-                       float *grads)
+                       ptrdiff_t cut, float *grads)
 {
     const At *const d = &r->value[j->d], *const x = j->x < 0 ? d : &r->value[j->x];
     const size_t row = (size_t)(g * j->R + first);
-    const ptrdiff_t cut = r->chunk->cut;
     return (Gradient){.n = end - first,
                       .k = j->K,
                       .d = d->at + cut * d->step + row,
@@ -47,7 +46,10 @@ static bool fits(const Gradient *list, int count, const Gradient *job)
 static void add_jobs(const Run *r, float *grads, int part, int parts, float *scratch)
 {
     const Program *const p = r->program;
-    const int B = r->step->shape.B, T = r->chunk->T - r->chunk->cut;
+    const Chunk *const c = r->chunk;
+    const int B = r->step->shape.B, T = c->T - c->cut;
+    const int rows = c->live ? c->rows : T * B;
+    const int *const row = c->live ? c->row : NULL;
     Gradient list[GRADIENT_JOBS];
     int count = 0;
     for (int i = 0; i < p->gradients; i++) {
@@ -56,22 +58,24 @@ static void add_jobs(const Run *r, float *grads, int part, int parts, float *scr
         if (j->table || !program_rows(p, j->param, j->R, part, parts, &first, &end))
             continue;
         for (int g = 0; g < j->G; g++) {
-            Gradient job = job_of(r, j, g, first, end, grads);
+            const bool flat = is_flat_job(r, j);
+            const ptrdiff_t cut = flat && c->live ? 0 : c->cut;
+            Gradient job = job_of(r, j, g, first, end, cut, grads);
             if (!fits(list, count, &job)) {
-                simd->gradient(T * B, count, list, scratch);
+                simd->gradient(rows, row, count, list, scratch);
                 count = 0;
             }
-            if (is_flat_job(r, j))
+            if (flat)
                 list[count++] = job;
             else
                 for (int t = 0; t < T; t++) {
-                    simd->gradient(B, 1, &job, scratch);
+                    simd->gradient(run_end(r, c->cut + t), NULL, 1, &job, scratch);
                     job.d += r->value[j->d].step;
                     if (job.x) job.x += r->value[j->x].step;
                 }
         }
     }
-    if (count > 0) simd->gradient(T * B, count, list, scratch);
+    if (count > 0) simd->gradient(rows, row, count, list, scratch);
 }
 
 /* Each symbol's column of dM is a row of the table, where rows add up fast. */
@@ -88,9 +92,9 @@ static void add_table(const Run *r, const GradientJob *j, int first, int end, fl
             table[(size_t)s * row + (size_t)i] =
                 dm[(size_t)i * (size_t)j->K + (size_t)s];
     for (int t = r->chunk->cut; t < r->chunk->T; t++)
-        simd->look_up_gradient((int)B, end - first, r->memory->symbol + (size_t)t * B,
-                               d->at + t * d->step + first, (size_t)d->row,
-                               table + first, row);
+        simd->look_up_gradient(
+            run_end(r, t), end - first, r->memory->symbol + (size_t)t * B,
+            d->at + t * d->step + first, (size_t)d->row, table + first, row);
     for (int i = first; i < end; i++)
         for (int s = 0; s < j->K; s++)
             dm[(size_t)i * (size_t)j->K + (size_t)s] =

@@ -248,12 +248,37 @@ static void run_span(const Run *r, Phase phase, int t, bool flat, int from, int 
                  r->first + least(to - i * n, n));
 }
 
+/* Likewise, where steps have fewer and fewer rows, or more and more. */
+static void run_live_span(const Run *r, Phase phase, int t, int steps, int from, int to)
+{
+    for (int i = 0; i < steps; i++) {
+        const int n = run_end(r, t + i) - r->first;
+        const int at = most(from, 0), end = least(to, n);
+        if (at < end) run_rows(r, phase, t + i, r->first + at, r->first + end);
+        from -= n, to -= n;
+    }
+}
+
+static int count_rows(const Run *r, int t, int steps)
+{
+    if (!r->chunk->live) return steps * (r->end - r->first);
+    int rows = 0;
+    for (int i = 0; i < steps; i++) rows += run_end(r, t + i) - r->first;
+    return rows;
+}
+
 void run_steps(const Run *r, Phase phase, int t, int steps, bool flat)
 {
-    const int rows = steps * (r->end - r->first), parts = gang_members(r->member);
-    for (int part = -1; (part = gang_next(r->member, part)) >= 0;)
-        run_span(r, phase, t, flat, part_at(rows, 1, part, parts),
-                 part_at(rows, 1, part + 1, parts));
+    const int rows = count_rows(r, t, steps), parts = gang_members(r->member);
+    const bool all = rows == steps * (r->end - r->first);
+    for (int part = -1; (part = gang_next(r->member, part)) >= 0;) {
+        const int from = part_at(rows, 1, part, parts),
+                  to = part_at(rows, 1, part + 1, parts);
+        if (all)
+            run_span(r, phase, t, flat, from, to);
+        else
+            run_live_span(r, phase, t, steps, from, to);
+    }
 }
 
 /* ---- the loop ---- */

@@ -104,6 +104,13 @@ typedef struct Run {
 bool run_open(Run *r, const Step *step, const Chunk *c, const float *params,
               const Share *share, At *value);
 
+/* Where the rows end that step t has work for. */
+static inline int run_end(const Run *r, int t)
+{
+    const int *const live = r->chunk->live;
+    return live && live[t] < r->end ? most(live[t], r->first) : r->end;
+}
+
 /* Steps of a block of time: about BEFORE_ROWS rows for each member. */
 static inline int steps_at_once(int rows, int members)
 {

@@ -69,42 +69,67 @@ static bool arrays_fit(const ArraysSource *s, const WeftBatch *batch, Error *err
            source_fits("steps", a->steps, batch->steps, err) &&
            source_fits("vector", a->vector, batch->vector, err) &&
            (!batch->x || source_fits("inputs", a->inputs, batch->inputs, err)) &&
-           (!batch->target || source_fits("outputs", a->outputs, batch->outputs, err));
+           (!batch->target ||
+            source_fits("outputs", a->outputs, batch->outputs, err)) &&
+           (!batch->source_length ||
+            source_fits("source_steps", a->source_steps, batch->source_steps, err)) &&
+           (!batch->source_x ||
+            source_fits("source_inputs", a->source_inputs, batch->source_inputs, err));
+}
+
+/* One of the arrays, and where it goes in a batch. */
+typedef struct Part {
+    const char *name;
+    const void *from;
+    void *to; /* NULL: the model does not need it */
+    int steps;
+    size_t bytes; /* of a step */
+    bool wanted;  /* by a model that has a place for it */
+} Part;
+
+enum { PARTS = 8 };
+
+static void arrays_parts(const WeftArrays *a, const WeftBatch *b, Part part[PARTS])
+{
+    const int aims = a->vector ? 1 : a->steps; /* targets of a sequence */
+    const size_t number = sizeof(float), symbol = sizeof(int32_t);
+    const size_t inputs = (size_t)a->inputs, outputs = (size_t)a->outputs;
+    const size_t source = (size_t)a->source_inputs;
+    const Part all[PARTS] = {
+        // clang-format off
+        {"x",             a->x,             b->x,             a->steps,        inputs * number,  true},
+        {"symbol",        a->symbol,        b->symbol,        a->steps,        symbol,           true},
+        {"target",        a->target,        b->target,        aims,            outputs * number, true},
+        {"label",         a->label,         b->label,         aims,            symbol,           true},
+        {"length",        a->length,        b->length,        1,               sizeof(int),      false},
+        {"source_x",      a->source_x,      b->source_x,      a->source_steps, source * number,  true},
+        {"source_symbol", a->source_symbol, b->source_symbol, a->source_steps, symbol,           true},
+        {"source_length", a->source_length, b->source_length, 1,               sizeof(int),      false},
+        // clang-format on
+    };
+    memcpy(part, all, sizeof all);
 }
 
 static bool arrays_fill(void *context, uint64_t index, WeftBatch *batch, Error *err)
 {
     ArraysSource *const s = context;
-    const WeftArrays *const a = &s->arrays;
+    Part part[PARTS];
     if (!arrays_fit(s, batch, err)) return false;
-    const int aims = a->vector ? 1 : a->steps; /* targets of a sequence */
-    const struct {
-        const char *name;
-        const void *from;
-        void *to;
-        int steps;
-        size_t bytes;
-    } part[] = {
-        // clang-format off
-        {"x",      a->x,      batch->x,      a->steps, (size_t)a->inputs  * sizeof *a->x},
-        {"symbol", a->symbol, batch->symbol, a->steps, sizeof *a->symbol},
-        {"target", a->target, batch->target, aims,     (size_t)a->outputs * sizeof *a->target},
-        {"label",  a->label,  batch->label,  aims,     sizeof *a->label},
-        // clang-format on
-    };
-    for (size_t i = 0; i < sizeof part / sizeof *part; i++)
-        if (part[i].to && !part[i].from)
+    arrays_parts(&s->arrays, batch, part);
+    for (int i = 0; i < PARTS; i++)
+        if (part[i].to && !part[i].from && part[i].wanted)
             return error(err, "the model needs %s, which the arrays lack",
                          part[i].name);
     for (int row = 0; row < s->rows; row++) {
         const size_t sequence = arrays_sequence(s, index, row);
-        for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
-            if (!part[i].to) continue;
+        for (int i = 0; i < PARTS; i++) {
+            if (!part[i].to || !part[i].from) continue;
             const size_t size = (size_t)part[i].steps * part[i].bytes;
             arrays_copy(batch, part[i].steps, row, part[i].bytes,
                         (const char *)part[i].from + sequence * size, part[i].to);
         }
     }
+    weft_batch_sort(batch);
     return true;
 }
 
@@ -121,6 +146,16 @@ static uint64_t arrays_epoch(const ArraysSource *s)
     return s->arrays.shuffle ? 0 : (uint64_t)(s->arrays.count / gcd);
 }
 
+static bool lengths_check(const char *what, const int *length, int count, int least,
+                          int steps, Error *err)
+{
+    for (int i = 0; length && i < count; i++)
+        if (length[i] < least || length[i] > steps)
+            return error(err, "%s of sequence %d is %d: from %d to %d", what, i,
+                         length[i], least, steps);
+    return true;
+}
+
 static bool arrays_check(const WeftArrays *a, int rows, Error *err)
 {
     const struct {
@@ -133,6 +168,8 @@ static bool arrays_check(const WeftArrays *a, int rows, Error *err)
         {"rows", rows, true},
         {"inputs", a->inputs, a->x},
         {"outputs", a->outputs, a->target},
+        {"source_steps", a->source_steps, a->source_x || a->source_symbol},
+        {"source_inputs", a->source_inputs, a->source_x},
     };
     for (size_t i = 0; i < sizeof size / sizeof *size; i++)
         if (size[i].wanted && size[i].value < 1)
@@ -141,7 +178,9 @@ static bool arrays_check(const WeftArrays *a, int rows, Error *err)
     if (!a->x == !a->symbol) return error(err, "the arrays need either x or symbol");
     if (!a->target == !a->label)
         return error(err, "the arrays need either target or label");
-    return true;
+    return lengths_check("length", a->length, a->count, 0, a->steps, err) &&
+           lengths_check("source_length", a->source_length, a->count, 1,
+                         a->source_steps, err);
 }
 
 bool weft_source_arrays(const WeftArrays *arrays, int rows, WeftSource *source,
@@ -156,7 +195,8 @@ bool weft_source_arrays(const WeftArrays *arrays, int rows, WeftSource *source,
         return error(err, "out of memory for the order of %d sequences", arrays->count);
     *s = (ArraysSource){.arrays = *arrays, .rows = rows, .order = (int *)(s + 1)};
     arrays_shuffle(s, 0);
-    *source = (WeftSource){s, arrays_fill, arrays->steps, rows, arrays_epoch(s), 0};
+    *source = (WeftSource){s,    arrays_fill,     arrays->steps,
+                           rows, arrays_epoch(s), arrays->source_steps};
     return true;
 }
 

@@ -297,7 +297,7 @@ static void add_outer(int T, int S, int n, const float *d, size_t d_row, View x,
                           .x_row = (size_t)x.step,
                           .dw = dy.at,
                           .dw_row = (size_t)dy.step};
-    simd->gradient(T, 1, &job, r->gradient);
+    simd->gradient(T, NULL, 1, &job, r->gradient);
 }
 
 static void back_additive(const Pass *p, const Held *h, int b, int T, int S,
@@ -396,8 +396,8 @@ void attention_gradient(Pass *p, LinearIndex index, int part, int parts, float *
     const int T = window_of(p, query ? MAIN : ENCODER)->T, B = p->shape.B;
     const size_t row = query ? a->query_row : a->memory_row;
     const float *const dy = query ? a->dquery : a->dmemory;
-    linear_gradient(&p->linear[index], T * B, dy, row, x.at, (size_t)x.row, part, parts,
-                    scratch);
+    linear_gradient(&p->linear[index], T * B, NULL, dy, row, x.at, (size_t)x.row, part,
+                    parts, scratch);
     if (query || part > 0) return;
     simd->sum_rows(B, p->linear[index].params.n, a->dv, a->memory_row,
                    p->net->grads + p->net->attention);

@@ -21,6 +21,7 @@ static void source_place(Pass *p, Arena *arena)
     const size_t B = (size_t)p->shape.B, steps = B * (size_t)p->shape.S;
     if (p->shape.S == 0) return;
     b->source_steps = p->shape.S;
+    b->source_inputs = e->inputs;
     if (e->input == WEFT_DENSE)
         side->x = b->source_x = ARENA_TAKE(arena, float, steps *(size_t)e->inputs);
     else

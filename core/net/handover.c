@@ -279,7 +279,7 @@ void hand_over_gradient(Pass *p, LinearIndex index, int part, int parts, float *
     const HandOver *const h = &p->hand_over;
     const Widths n = widths_of(p);
     const bool first = index == FIRST_LINEAR, summary = first || !has_layers(p);
-    linear_gradient(&p->linear[index], p->shape.B, first ? h->dfirst : h->dstart,
+    linear_gradient(&p->linear[index], p->shape.B, NULL, first ? h->dfirst : h->dstart,
                     first ? n.first : n.start, summary ? h->summary : h->final,
                     summary ? n.summary : n.final, part, parts, scratch);
 }

@@ -54,12 +54,13 @@ static float *head_outputs(const Head *h, const Window *w)
     return h->a + (size_t)w->slot * h->slot;
 }
 
-/* Rows [first, end) of the first T steps. */
-static void clear_rows(const View *v, int T, int first, int end)
+/* Live ones of rows [first, end) of the first T steps. */
+static void clear_rows(const View *v, const Window *w, int T, int first, int end)
 {
     for (int t = 0; t < T; t++)
         memset(v->at + t * v->step + first * v->row, 0,
-               (size_t)((end - first) * v->row) * sizeof(float));
+               (size_t)((window_end(w, t, first, end) - first) * v->row) *
+                   sizeof(float));
 }
 
 /* Losses of the span, and their gradients in place of the outputs. */
@@ -162,18 +163,20 @@ static void run_steps(const Head *h, const Window *w, int first, int end)
     const View x = joint_view(j, w);
     const View dx = j->dx ? joint_gradient(j, w) : (View){0};
     const int B = p->shape.B, T = w->T - w->lead;
-    const bool whole = first == 0 && end == B && is_flat(x.step, x.row, B);
-    if (j->dx) clear_rows(&dx, w->lead, first, end);
+    const bool whole =
+        first == 0 && end == B && !w->lengths && is_flat(x.step, x.row, B);
+    if (j->dx) clear_rows(&dx, w, w->lead, first, end);
     for (int t = 0; t < (whole ? 1 : T); t++) {
         const int at = t * B + first, step = w->lead + t;
         const Span span = {.a = head_outputs(h, w) + (size_t)at * h->row,
                            .row = (w->t0 + w->lead) * B + at,
-                           .rows = whole ? T * B : end - first,
+                           .rows =
+                               whole ? T * B : window_end(w, step, first, end) - first,
                            .x = x.at + step * x.step + first * x.row,
                            .x_row = (size_t)x.row,
                            .dx = j->dx ? dx.at + step * dx.step + first * dx.row : NULL,
                            .dx_row = j->row};
-        span_run(h, &span);
+        if (span.rows > 0) span_run(h, &span);
     }
 }
 
@@ -210,7 +213,7 @@ static void run_vector(const Head *h, const Window *w, int first, int end)
     const Pass *const p = h->pass;
     const Joint *const j = joint_of(h);
     const View dx = j->dx ? joint_gradient(j, w) : (View){0};
-    if (j->dx) clear_rows(&dx, w->T, first, end);
+    if (j->dx) clear_rows(&dx, w, w->T, first, end);
 
     for (int b = first; b < end; b++) {
         const int begin = b;
@@ -243,7 +246,19 @@ void head_gradient(Head *h, const Window *w, int part, int parts, float *scratch
     const float *const x = vector ? h->x : joint.at + w->lead * joint.step;
     const float *const a = head_outputs(h, w);
     const size_t x_row = vector ? h->x_row : (size_t)joint.row;
-    linear_gradient(linear_of(h), rows, a, h->row, x, x_row, part, parts, scratch);
+    if (vector || !w->lengths) {
+        linear_gradient(linear_of(h), rows, NULL, a, h->row, x, x_row, part, parts,
+                        scratch);
+    } else if (w->lead == 0) {
+        linear_gradient(linear_of(h), w->row_at[w->T], w->row, a, h->row, x, x_row,
+                        part, parts, scratch);
+    } else {
+        const int B = p->shape.B;
+        for (int t = w->lead; t < w->T; t++)
+            linear_gradient(linear_of(h), window_end(w, t, 0, B), NULL,
+                            a + (size_t)((t - w->lead) * B) * h->row, h->row,
+                            joint.at + t * joint.step, x_row, part, parts, scratch);
+    }
 }
 
 /* ---- costs ---- */

@@ -61,27 +61,29 @@ static View reversed(View v, int T)
     return (View){.at = v.at + (T - 1) * v.step, .step = -v.step, .row = v.row};
 }
 
-/* y = op(a, b) for rows [first, end) of T steps, n wide; steps that follow one another
- * in memory are one call. */
+/* y = op(a, b) for rows [first, end) of a window's steps, n wide, that are live; steps that
+ * follow one another in memory are one call. */
 typedef struct Rows {
-    int T, B, first, end, n;
+    const Window *window;
+    int B, first, end, n;
 } Rows;
 
 static void map_rows(MapOp op, const Rows *r, View y, View a, View b)
 {
-    const bool whole = r->first == 0 && r->end == r->B &&
+    const Window *const w = r->window;
+    const bool whole = r->first == 0 && r->end == r->B && !w->lengths &&
                        is_flat(y.step, y.row, r->B) && is_flat(a.step, a.row, r->B) &&
                        is_flat(b.step, b.row, r->B);
-    Map m = {.rows = whole ? r->T * r->B : r->end - r->first,
-             .n = r->n,
+    Map m = {.n = r->n,
              .y_row = (size_t)y.row,
              .a_row = (size_t)a.row,
              .b_row = (size_t)b.row};
-    for (int t = 0; t < (whole ? 1 : r->T); t++) {
+    for (int t = 0; t < (whole ? 1 : w->T); t++) {
+        m.rows = whole ? w->T * r->B : window_end(w, t, r->first, r->end) - r->first;
         m.y = y.at + t * y.step + r->first * y.row;
         m.a = a.at + t * a.step + r->first * a.row;
         m.b = b.at + t * b.step + r->first * b.row;
-        simd->map[op](&m);
+        if (m.rows > 0) simd->map[op](&m);
     }
 }
 
@@ -117,11 +119,11 @@ static void look_up(const Joint *j, const Window *w, int first, int end)
 {
     const Side *const side = j->side;
     const int B = side->pass->shape.B;
-    const bool whole = first == 0 && end == B;
-    const int rows = whole ? w->T * B : end - first;
+    const bool whole = first == 0 && end == B && !w->lengths;
     const View x = array_view(j, w, j->x);
     for (int t = 0; t < (whole ? 1 : w->T); t++)
-        simd->look_up(rows, j->base, side->symbol + (w->t0 + t) * B + first,
+        simd->look_up(whole ? w->T * B : window_end(w, t, first, end) - first, j->base,
+                      side->symbol + (w->t0 + t) * B + first,
                       side->pass->net->params + side->stack->table, (size_t)j->base,
                       NULL, x.at + t * x.step + first * x.row, j->row);
 }
@@ -134,7 +136,7 @@ static void draw_mask(const Joint *j, const Window *w, int first, int end)
     const View mask = array_view(j, w, j->mask);
     for (int t = 0; t < w->T; t++) {
         const uint64_t step = side_time(j->side, w) + (uint64_t)t;
-        simd->drop(end - first, j->width, p->seed, stream,
+        simd->drop(window_end(w, t, first, end) - first, j->width, p->seed, stream,
                    (step * B + (uint64_t)first) * n, n, j->drop,
                    mask.at + t * mask.step + first * mask.row, j->row);
     }
@@ -145,7 +147,7 @@ static void enter_base(const Joint *j, const Window *w, int first, int end)
 {
     const Side *const side = j->side;
     const View x = array_view(j, w, j->x);
-    Rows rows = {w->T, side->pass->shape.B, first, end, j->base};
+    Rows rows = {w, side->pass->shape.B, first, end, j->base};
     if (j->index == 0 && side->stack->input == WEFT_EMBEDDING) {
         look_up(j, w, first, end);
     } else if (j->index == 0) {
@@ -171,7 +173,7 @@ void joint_enter(const Joint *j, const Window *w, int first, int end, float *scr
     if (j->enters) hand_over_enter(j, x, w, first, end);
     if (j->attends) attention_run(p, x, first, end, scratch);
     if (!j->mask) return;
-    const Rows rows = {w->T, p->shape.B, first, end, j->width};
+    const Rows rows = {w, p->shape.B, first, end, j->width};
     draw_mask(j, w, first, end);
     map_rows(MAP_mul, &rows, x, x, array_view(j, w, j->mask));
 }
@@ -179,7 +181,7 @@ void joint_enter(const Joint *j, const Window *w, int first, int end, float *scr
 void joint_leave(const Joint *j, const Window *w, int first, int end, float *scratch)
 {
     Pass *const p = j->side->pass;
-    const Rows rows = {w->T, p->shape.B, first, end, j->width};
+    const Rows rows = {w, p->shape.B, first, end, j->width};
     if (!j->dx) return;
     const View dx = joint_gradient(j, w);
     if (j->dx_back) map_rows(MAP_add, &rows, dx, dx, joint_gradient_back(j, w));
@@ -197,10 +199,11 @@ void embedding_gradient(const Joint *j, const Window *w, int part, int parts)
     const int end = part_at(j->base, LANES_MAX, part + 1, parts);
     if (first == end) return;
     const View dx = joint_gradient(j, w);
-    simd->look_up_gradient((w->T - w->cut) * B, end - first,
-                           side->symbol + (w->t0 + w->cut) * B,
-                           dx.at + w->cut * dx.step + first, j->row,
-                           net->grads + side->stack->table + first, (size_t)j->base);
+    for (int t = w->cut; t < w->T; t++)
+        simd->look_up_gradient(
+            window_end(w, t, 0, B), end - first, side->symbol + (w->t0 + t) * B,
+            dx.at + t * dx.step + first, j->row,
+            net->grads + side->stack->table + first, (size_t)j->base);
 }
 
 /* ---- costs ---- */

@@ -65,8 +65,9 @@ void linear_back(const Linear *l, int rows, const float *dy, size_t dy_row, floa
     simd->gemm(&backward);
 }
 
-void linear_gradient(const Linear *l, int rows, const float *dy, size_t dy_row,
-                     const float *x, size_t x_row, int part, int parts, float *scratch)
+void linear_gradient(const Linear *l, int rows, const int *row, const float *dy,
+                     size_t dy_row, const float *x, size_t x_row, int part, int parts,
+                     float *scratch)
 {
     const int n = l->params.n, k = l->params.k;
     float *const dW = l->net->grads + l->params.weight;
@@ -83,9 +84,15 @@ void linear_gradient(const Linear *l, int rows, const float *dy, size_t dy_row,
                           .x_row = x_row,
                           .dw = dW + line * (size_t)k + column,
                           .dw_row = (size_t)k};
-    if (at < end) simd->gradient(rows, 1, &job, scratch);
-    if (part == 0 && l->params.bias != NO_BIAS)
-        simd->sum_rows(rows, n, dy, dy_row, l->net->grads + l->params.bias);
+    if (at < end) simd->gradient(rows, row, 1, &job, scratch);
+    if (part > 0 || l->params.bias == NO_BIAS) return;
+    const Gradient bias = {.n = n,
+                           .k = 1,
+                           .d = dy,
+                           .d_row = dy_row,
+                           .dw = l->net->grads + l->params.bias,
+                           .dw_row = 1};
+    simd->gradient(rows, row, 1, &bias, scratch);
 }
 
 /* ---- costs ---- */

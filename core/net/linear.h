@@ -20,9 +20,11 @@ void linear_run(const Linear *linear, int rows, const float *x, size_t x_row, fl
 /* dx = W' dy, or, to add to what is there, dx += W' dy */
 void linear_back(const Linear *linear, int rows, const float *dy, size_t dy_row,
                  float *dx, size_t dx_row, bool add);
-/* Adds dy x' and dy to the net's gradients. Parts touch different elements. */
-void linear_gradient(const Linear *linear, int rows, const float *dy, size_t dy_row,
-                     const float *x, size_t x_row, int part, int parts, float *scratch);
+/* Adds dy x' and dy to the net's gradients, of rows row[0 .. rows-1] (NULL: 0 .. rows-1). Parts
+ * touch different elements. */
+void linear_gradient(const Linear *linear, int rows, const int *row, const float *dy,
+                     size_t dy_row, const float *x, size_t x_row, int part, int parts,
+                     float *scratch);
 
 Cost linear_pack_cost(const Linear *linear, int parts, const Rates *rates);
 /* Of so many rows at once; back: dx too. */

@@ -74,12 +74,14 @@ static size_t scratch_floats(const Pass *p)
     return floats;
 }
 
-static void window_place(Window *w, size_t B, Arena *arena)
+static void window_place(Window *w, size_t T, size_t B, Arena *arena)
 {
-    w->begun = ARENA_TAKE(arena, int, B);
-    w->ended = ARENA_TAKE(arena, int, B);
-    w->rbegun = ARENA_TAKE(arena, int, B);
-    w->rended = ARENA_TAKE(arena, int, B);
+    int **const rows[] = {&w->begun, &w->ended, &w->rbegun, &w->rended};
+    int **const steps[] = {&w->live, &w->rlive, &w->row_at, &w->rrow_at};
+    for (int i = 0; i < 4; i++) *rows[i] = ARENA_TAKE(arena, int, B);
+    for (int i = 0; i < 4; i++) *steps[i] = ARENA_TAKE(arena, int, T + 1);
+    w->row = ARENA_TAKE(arena, int, T *B);
+    w->rrow = ARENA_TAKE(arena, int, T *B);
 }
 
 static void side_place(Side *side, Arena *arena)
@@ -90,7 +92,8 @@ static void side_place(Side *side, Arena *arena)
     for (int i = 0; i < 2 * L; i++)
         if (side->direction[i].side) direction_place(&side->direction[i], arena);
     for (int i = 0; i < windows_of(side); i++)
-        window_place(&side->window[i], (size_t)side->pass->shape.B, arena);
+        window_place(&side->window[i], (size_t)side->span, (size_t)side->pass->shape.B,
+                     arena);
 }
 
 static void pass_place(Pass *p, Arena *arena)
@@ -100,6 +103,7 @@ static void pass_place(Pass *p, Arena *arena)
     for (int i = 0; i < STACKS; i++) side_place(&p->side[i], arena);
     for (int i = 0; i < LINEARS; i++)
         linear_place(&p->linear[i], pass_goes_back(p), arena);
+    p->share = ARENA_TAKE(arena, int, B + 1);
     hand_over_place(p, arena);
     attention_place(p, arena);
     head_place(&p->head, arena);
@@ -342,17 +346,57 @@ bool pass_ready(WeftNet *net, Pass **pass, const PassShape *shape, Error *err)
 
 /* ---- running ---- */
 
+/* Of rows that are live in steps [begun, ended), or of all: how many rows each step has work for,
+ * and the list of them. */
+static void list_live(int T, int B, bool all, const int *begun, const int *ended,
+                      int *live, int *row, int *row_at)
+{
+    int count = 0;
+    for (int t = 0; t < T; t++) {
+        live[t] = 0;
+        row_at[t] = count;
+        for (int b = 0; b < B; b++)
+            if (all || (begun[b] <= t && t < ended[b])) {
+                row[count++] = t * B + b;
+                live[t] = b + 1;
+            }
+    }
+    row_at[T] = count;
+}
+
 /* Live steps of the window's rows. */
 static void window_lengths(const Side *side, Window *w)
 {
+    const int B = side->pass->shape.B;
     w->lengths = false;
-    for (int b = 0; b < side->pass->shape.B; b++) {
+    for (int b = 0; b < B; b++) {
         const int left = side->length[b] - w->t0;
         w->begun[b] = 0;
         w->ended[b] = left < 0 ? 0 : left < w->T ? left : w->T;
         w->rbegun[b] = w->T - w->ended[b];
         w->rended[b] = w->T;
         if (w->ended[b] < w->T) w->lengths = true;
+    }
+    if (!w->lengths) return;
+    const bool all = side->pass->shape.scan > 0; /* scans work frozen rows out too */
+    list_live(w->T, B, all, w->begun, w->ended, w->live, w->row, w->row_at);
+    list_live(w->T, B, all, w->rbegun, w->rended, w->rlive, w->rrow, w->rrow_at);
+}
+
+/* Row b of blocks of as many rows each becomes the row before which lies that share of the live
+ * steps; a row has the work of one step beside its own. */
+static void share_rows(Pass *p)
+{
+    const int B = p->shape.B;
+    const int *const length = p->batch.length, *const source = p->batch.source_length;
+    int64_t all = 0, before = 0;
+    for (int b = 0; b < B; b++) all += 1 + length[b] + (source ? source[b] : 0);
+    for (int b = 0, row = 0; b <= B; b++) {
+        while (row < B && before * B < all * b) {
+            before += 1 + length[row] + (source ? source[row] : 0);
+            row++;
+        }
+        p->share[b] = row;
     }
 }
 
@@ -399,6 +443,7 @@ static void open_windows(Pass *p, bool fresh)
         w->leave_t = p->next.t;
         window_lengths(&p->side[MAIN], w);
     }
+    share_rows(p);
     if (p->shape.stale) stale_open(p);
     p->encodes = p->shape.S > 0 && fresh;
     if (!p->encodes) return;

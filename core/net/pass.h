@@ -67,8 +67,11 @@ typedef struct Window {
     float *leave; /* [B][states]: where those go that the next one enters; or NULL */
     int leave_t;  /* they are those of this step */
     bool lengths; /* some row ends before its end; else the arrays are not used */
-    int *begun, *ended;   /* [B]: live steps of each row, forward ... */
-    int *rbegun, *rended; /* [B]: ... and counted from the end of the window */
+    int *begun, *ended;    /* [B]: live steps of each row, forward ... */
+    int *rbegun, *rended;  /* [B]: ... and counted from the end of the window */
+    int *live, *rlive;     /* [T]: no row from this on is live in a step; likewise */
+    int *row, *rrow;       /* t B + b of all that are live, ascending; likewise */
+    int *row_at, *rrow_at; /* [T + 1]: where those of a step begin */
 } Window;
 
 typedef struct Side Side;
@@ -177,6 +180,8 @@ struct Pass {
     PassList list[2]; /* of a whole update, and of a rest of a batch */
 
     /* the update at hand */
+    int *share; /* [B + 1]: the row that a block begins with, which was to begin with
+                             this one: blocks share the live steps of rows */
     int offset, windows;  /* first step, windows */
     uint64_t seed, steps; /* of dropout; number of the batch's first step */
     uint64_t visited;     /* the batch, of net->stale */
@@ -274,6 +279,13 @@ void batch_place(Pass *pass, Arena *arena);
 void batch_clear(Pass *pass);
 bool batch_check(Pass *pass, Error *err);
 bool batch_fill(Pass *pass, const WeftSource *source, uint64_t index, Error *err);
+
+/* Where the rows of [first, end) end that step t has work for. */
+static inline int window_end(const Window *w, int t, int first, int end)
+{
+    const int live = w->lengths ? w->live[t] : end;
+    return live < first ? first : live < end ? live : end;
+}
 
 /* joint.c: rows [first, end). */
 View joint_view(const Joint *joint, const Window *window);

@@ -34,6 +34,13 @@ static Chunk chunk_of(const Direction *d, const Window *w)
         c.begin = d->backward ? w->rbegun : w->begun;
         c.end = d->backward ? w->rended : w->ended;
     }
+    if (w->lengths && p->shape.scan == 0) {
+        const int *const at = d->backward ? w->rrow_at : w->row_at;
+        c.live = d->backward ? w->rlive : w->live;
+        c.row = (d->backward ? w->rrow : w->row) + at[w->cut];
+        c.rows = at[w->T] - at[w->cut];
+        c.leave_t = d->backward || side->index == ENCODER ? w->T : w->leave_t;
+    }
 
     const ptrdiff_t first = d->backward ? last : 0; /* step 0 of the direction */
     if (d->step.shape.symbols) {
@@ -67,6 +74,17 @@ static const float *params_of(const Direction *d)
 static const Window *window_of(const Side *side, const Tile *tile)
 {
     return &side->window[side->index == MAIN ? tile->index : 0];
+}
+
+/* The rows of a tile's block, of the batch at hand. */
+static int first_of(const Pass *p, const Tile *tile)
+{
+    return p->share[tile->first];
+}
+
+static int end_of(const Pass *p, const Tile *tile)
+{
+    return p->share[tile->end];
 }
 
 /* Of an encoder that has read already. */
@@ -109,11 +127,12 @@ static void enter_joint(const Joint *j, const Tile *tile, int worker)
 {
     const Side *const side = j->side;
     const Window *const w = window_of(side, tile);
+    const int first = first_of(side->pass, tile), end = end_of(side->pass, tile);
     if (side->index == MAIN && j->index > 0)
-        stale_leave(&side->direction[2 * (j->index - 1)], w, tile->first, tile->end);
+        stale_leave(&side->direction[2 * (j->index - 1)], w, first, end);
     if (side->index == MAIN && j->index < side->stack->count)
-        stale_enter(&side->direction[2 * j->index], w, tile->first, tile->end);
-    joint_enter(j, w, tile->first, tile->end, side->pass->scratch[worker]);
+        stale_enter(&side->direction[2 * j->index], w, first, end);
+    joint_enter(j, w, first, end, side->pass->scratch[worker]);
 }
 
 static void run_enter(const Tile *tile, int worker)
@@ -125,20 +144,22 @@ static void run_enter(const Tile *tile, int worker)
 static void run_leave(const Tile *tile, int worker)
 {
     const Joint *const j = tile->context;
-    joint_leave(j, window_of(j->side, tile), tile->first, tile->end,
-                j->side->pass->scratch[worker]);
+    const Pass *const p = j->side->pass;
+    joint_leave(j, window_of(j->side, tile), first_of(p, tile), end_of(p, tile),
+                p->scratch[worker]);
 }
 
 static void run_hand_over(const Tile *tile, int worker)
 {
     Pass *const p = tile->context;
-    if (p->encodes) hand_over_run(p, tile->first, tile->end, p->scratch[worker]);
+    if (p->encodes)
+        hand_over_run(p, first_of(p, tile), end_of(p, tile), p->scratch[worker]);
 }
 
 static void run_hand_back(const Tile *tile, int worker)
 {
     Pass *const p = tile->context;
-    hand_over_back(p, tile->first, tile->end, p->scratch[worker]);
+    hand_over_back(p, first_of(p, tile), end_of(p, tile), p->scratch[worker]);
 }
 
 static int ahead_step(const Tile *tile, const Window *w, int part)
@@ -152,7 +173,8 @@ static void run_before(const Tile *tile, int worker)
     const Window *const w = window_of(d->side, tile);
     if (is_idle(d->side)) return;
     const Chunk chunk = chunk_of(d, w);
-    const Share share = {tile->first, tile->end, d->side->pass->scratch[worker], NULL};
+    const Pass *const p = d->side->pass;
+    const Share share = {first_of(p, tile), end_of(p, tile), p->scratch[worker], NULL};
     step_before(&d->step, &chunk, params_of(d), &share, ahead_step(tile, w, tile->part),
                 ahead_step(tile, w, tile->part + 1));
 }
@@ -176,7 +198,8 @@ static void run_block(const Tile *tile, int worker,
     Member member;
     const bool gang = tile->parts > 1;
     if (gang) member = member_of(d, w, tile);
-    const Share share = {tile->first, tile->end, d->side->pass->scratch[worker],
+    const Pass *const p = d->side->pass;
+    const Share share = {first_of(p, tile), end_of(p, tile), p->scratch[worker],
                          gang ? &member : NULL};
     run(&d->step, &chunk, params_of(d), &share);
 }
@@ -212,9 +235,10 @@ static void run_head(const Tile *tile, int worker)
     Head *const h = tile->context;
     const Joint *const j = top_of(h->pass);
     const Window *const w = window_of(j->side, tile);
+    const int first = first_of(h->pass, tile), end = end_of(h->pass, tile);
     enter_joint(j, tile, worker);
-    head_run(h, w, tile->first, tile->end);
-    joint_leave(j, w, tile->first, tile->end, h->pass->scratch[worker]);
+    head_run(h, w, first, end);
+    joint_leave(j, w, first, end, h->pass->scratch[worker]);
 }
 
 static void run_head_gradient(const Tile *tile, int worker)

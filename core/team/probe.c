@@ -111,7 +111,7 @@ static void work_gradient(const Probe *p)
                           .x_row = (size_t)p->k + LANES_MAX,
                           .dw = d->dw,
                           .dw_row = (size_t)p->k};
-    simd->gradient(p->rows, 1, &job, d->packed);
+    simd->gradient(p->rows, NULL, 1, &job, d->packed);
 }
 
 static void work_steps(const Probe *p)
