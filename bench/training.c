@@ -28,7 +28,33 @@ static bool fill(void *context, uint64_t index, WeftBatch *batch, WeftError *err
     const Training *const t = context;
     (void)index, (void)err;
     memcpy(batch->x, t->x, input_count(&t->shape) * sizeof *t->x);
+    memcpy(batch->length, t->length, (size_t)t->shape.B * sizeof *t->length);
     return true;
+}
+
+static int falling(const void *a, const void *b)
+{
+    return *(const int *)b - *(const int *)a;
+}
+
+static bool draw_lengths(Training *t, WeftError *err)
+{
+    const TrainingShape *const s = &t->shape;
+    t->length = malloc((size_t)s->B * sizeof *t->length);
+    if (!t->length) return error(err, "out of memory");
+    for (int b = 0; b < s->B; b++)
+        t->length[b] =
+            s->mixed ? 1 + (int)weft_random_below(1, 2, (uint64_t)b, (uint32_t)s->T)
+                     : s->T;
+    qsort(t->length, (size_t)s->B, sizeof *t->length, falling);
+    return true;
+}
+
+double training_steps(const Training *t)
+{
+    double steps = 0;
+    for (int b = 0; b < t->shape.B; b++) steps += t->length[b];
+    return steps;
 }
 
 static bool draw_input(Training *t, WeftError *err)
@@ -92,7 +118,7 @@ bool training_open(Training *t, const TrainingShape *s, WeftError *err)
     if (weft_team_open(s->threads, &t->team, err) &&
         (team_watch(t->team, &t->watch), true) &&
         weft_cell_open(s->cell, &t->cell, err) && draw_input(t, err) &&
-        open_net(t, err))
+        draw_lengths(t, err) && open_net(t, err))
         return true;
     training_close(t);
     return false;
@@ -104,6 +130,7 @@ void training_close(Training *t)
     weft_cell_close(t->cell);
     weft_team_close(t->team);
     free(t->x);
+    free(t->length);
     *t = (Training){0};
 }
 

@@ -10,6 +10,7 @@ typedef struct TrainingShape {
     int chunk;   /* steps between the cuts of the gradient; 0: never cut */
     bool vector; /* one target a row, after its last step; false: one each step */
     int threads;
+    bool mixed; /* rows of 1 to T steps, drawn; false: all of T */
 } TrainingShape;
 
 /* Those that several threads are claimed to speed up, of any cell; threads are not set. */
@@ -25,7 +26,8 @@ typedef struct Training {
     WeftNet *net;
     WeftSource source;
     WeftTrain how;
-    float *x; /* [T][B][I], of each batch */
+    float *x;    /* [T][B][I], of each batch */
+    int *length; /* [B], falling; of each batch */
     Watch watch;
     double began,
         ran; /* seconds: of the run at hand; in runs since the last turn began */
@@ -36,6 +38,9 @@ typedef struct Training {
 /* The training stays where it is until it is closed: its source points to it. */
 bool training_open(Training *training, const TrainingShape *shape, WeftError *err);
 void training_close(Training *training); /* also again */
+
+/* Steps that the rows of a batch have, in all. */
+double training_steps(const Training *training);
 
 /* Updates for so many seconds, at least one; took: the seconds of one. */
 bool training_run(Training *training, double seconds, double *took, WeftError *err);
