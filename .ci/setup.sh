@@ -28,7 +28,7 @@ need() {
 
 need_to_build() {
     need gcc=gcc make=make cmake=cmake pkg-config=pkg-config \
-        libc6-dev libsleef-dev libhwloc-dev libjansson-dev zlib1g-dev "$@"
+        libc6-dev libsleef-dev libhwloc-dev libjansson-dev zlib1g-dev libfftw3-dev "$@"
 }
 
 # build FOLDER [CMake options]: FOLDER is named from the root of the tree.

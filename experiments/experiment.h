@@ -18,7 +18,8 @@
     X(IMAGES, "images", "Images read in sequence")                                       \
     X(TEXT, "language", "Language models of characters")                                 \
     X(SERIES, "series", "Time series, the short-memory control")                         \
-    X(MUSIC, "music", "Polyphonic music")
+    X(MUSIC, "music", "Polyphonic music")                                                \
+    X(SPEECH, "speech", "Spoken words")
 
 #define EXPERIMENT_LIST(X)                                                               \
     X(flow) X(flow_closed) X(flow_tanh) X(flow_trained)                                  \
@@ -33,7 +34,8 @@
     X(karpathy_1) X(karpathy_2) X(karpathy_3)                                            \
     X(waves) X(waves_one) X(waves_vector) X(waves_ten) X(waves_tuned)                    \
     X(rail) X(rail_deep) X(rail_all) X(sunspots) X(co2)                                  \
-    X(chorales) X(nottingham)
+    X(chorales) X(nottingham)                                                            \
+    X(digits)
 // clang-format on
 
 #define ITEM(id, name, title) CHAPTER_##id,
