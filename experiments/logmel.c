@@ -35,6 +35,11 @@ struct Logmel {
     fftw_plan plan;
 };
 
+static double largest(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 static double mel(double hertz)
 {
     return 1127 * weft_log(1 + hertz / 700);
@@ -48,7 +53,7 @@ static void band_make(Logmel *logmel, int rate, int band)
     logmel->first[band] = logmel->bins;
     for (int k = 0; k < logmel->bins; k++) {
         const double hertz = (double)k * rate / logmel->points;
-        weight[k] = fmax(0, 1 - fabs(mel(hertz) - middle) / step);
+        weight[k] = largest(0, 1 - fabs(mel(hertz) - middle) / step);
         if (weight[k] <= 0) continue;
         if (logmel->first[band] > k) logmel->first[band] = k;
         logmel->last[band] = k;
@@ -145,11 +150,11 @@ void logmel_take(Logmel *logmel, const double *samples, size_t count, double *ou
             for (int k = logmel->first[b]; k <= logmel->last[b]; k++)
                 sum += weight[k] * logmel->energy[k];
             out[f * bands + b] = sum;
-            loudest = fmax(loudest, sum);
+            loudest = largest(loudest, sum);
         }
     }
     for (int i = 0; i < frames * bands; i++)
-        out[i] = weft_log(fmax(out[i], QUIETEST * loudest));
+        out[i] = weft_log(largest(out[i], QUIETEST * loudest));
 }
 
 void logmel_level(double *out, int frames, int bands)
