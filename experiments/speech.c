@@ -410,33 +410,10 @@ struct Heard {
     Some part[PARTS];
 };
 
-static const Word *word_of(const Heard *heard, const WeftBatch *batch, int row)
-{
-    return &heard->spoken->word[batch->label[row]];
-}
-
-/* By falling length, since steps past the end of all rows below cost nothing. Until they are
- * filled, a row's label is its word. */
-static void rows_sort(const Heard *heard, WeftBatch *batch)
-{
-    for (int row = 1; row < batch->rows; row++)
-        for (int r = row; r > 0 && word_of(heard, batch, r)->frames >
-                                       word_of(heard, batch, r - 1)->frames;
-             r--) {
-            const int32_t label = batch->label[r];
-            const float weight = batch->weight[r];
-            batch->label[r] = batch->label[r - 1];
-            batch->weight[r] = batch->weight[r - 1];
-            batch->label[r - 1] = label;
-            batch->weight[r - 1] = weight;
-        }
-}
-
 /* As many frames as there are steps. */
-static void word_fill(const Heard *heard, WeftBatch *batch, int row)
+static void word_fill(const Spoken *spoken, const Word *word, WeftBatch *batch, int row)
 {
-    const Word *const word = word_of(heard, batch, row);
-    const int16_t *frame = heard->spoken->frame + word->first * BANDS;
+    const int16_t *frame = spoken->frame + word->first * BANDS;
     const int steps = word->frames < batch->steps ? word->frames : batch->steps;
     for (int t = 0; t < steps; t++, frame += BANDS) {
         float *x = batch->x + (t * batch->rows + row) * BANDS;
@@ -451,10 +428,12 @@ static bool fill(void *context, uint64_t index, WeftBatch *batch, WeftError *err
     enum { WORD = 0x776f7264 }; /* stream */
     (void)err;
     const Some *some = context;
-    for (int row = 0; row < batch->rows; row++)
-        batch->label[row] = (int32_t)range_item(&some->range, WORD, batch, index, row);
-    rows_sort(some->heard, batch);
-    for (int row = 0; row < batch->rows; row++) word_fill(some->heard, batch, row);
+    const Spoken *const spoken = some->heard->spoken;
+    for (int row = 0; row < batch->rows; row++) {
+        const size_t at = range_item(&some->range, WORD, batch, index, row);
+        word_fill(spoken, &spoken->word[at], batch, row);
+    }
+    weft_batch_sort(batch); /* steps past a word's end then cost nothing */
     return true;
 }
 

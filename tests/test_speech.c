@@ -641,6 +641,16 @@ Test(digits, features_are_the_fourier_sums_rounded_to_64ths)
     data.close(&data);
 }
 
+/* Whether all frames of one are the first of another. */
+static bool begins(const Words *words, int row, const Words *others, int other)
+{
+    for (int t = 0; t < words->length[row]; t++)
+        if (memcmp(words->x + (t * ROWS + row) * BANDS,
+                   others->x + (t * ROWS + other) * BANDS, BANDS * sizeof(float)))
+            return false;
+    return true;
+}
+
 Test(digits, words_longer_than_the_length_are_cut_to_it)
 {
     Data data, cut;
@@ -652,11 +662,14 @@ Test(digits, words_longer_than_the_length_are_cut_to_it)
     read_batch(&cut, 1, &shorter);
     cr_expect_gt(words.length[0], 20);
     for (int row = 0; row < ROWS; row++) {
-        const int steps = words.length[row] < 20 ? words.length[row] : 20;
-        cr_expect_eq(shorter.label[row], words.label[row]);
-        cr_expect_eq(shorter.length[row], steps);
+        int beginning = 0; /* rows of which this one is the beginning */
+        for (int r = 0; r < ROWS; r++)
+            beginning +=
+                words.label[r] == shorter.label[row] &&
+                shorter.length[row] == (words.length[r] < 20 ? words.length[r] : 20) &&
+                begins(&shorter, row, &words, r);
+        cr_expect_gt(beginning, 0);
     }
-    cr_expect_arr_eq(words.x, shorter.x, 20 * ROWS * BANDS * sizeof(float) / 4);
     data.close(&data);
     cut.close(&cut);
 }
