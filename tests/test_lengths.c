@@ -1,13 +1,16 @@
 /* test_lengths.c: rows of many lengths: sorted or not, cut into chunks or not, they train and
  * predict as if no step were there past their ends. */
 #include "net_rig.h"
+#include "simd_data.h"
 
-enum { STEPS = 23, ROWS = 12, INPUTS = 3, OUTPUTS = 2 };
+/* Padded by whole segments of a scan: backward ones are counted from the end. */
+enum { STEPS = 23, PADDED = 12, ROWS = 12, INPUTS = 3, OUTPUTS = 2 };
 
 typedef struct Case {
     const char *name, *lower, *upper;
     bool both, vector;
-    int chunk, back;
+    int chunk, back, scan;
+    WeftInput input;
 } Case;
 
 static const char *const start_text =
@@ -15,14 +18,35 @@ static const char *const start_text =
     "weight U [hidden][hidden]\nbias s = normal(1)\n"
     "c' = 0.5 * c + tanh(W x)\nh' = tanh(U h + c')\n";
 
+/* As in slstm, what begins at 0 is divided by as it leaves: of a row that has not begun, or
+ * never does, the gradient of that is no number. */
+static const char *const quotient_text =
+    "cell quotient\nsize head = 2\nsize d = hidden / head\nstate h, c, n [head][d]\n"
+    "weight W, V [head][d][input]\nweight R [head][d][d]\n"
+    "i = sigmoid(V x)\nc' = 0.5 * c + i * tanh(W x + R h)\nn' = 0.5 * n + i\n"
+    "h' = c' / n'\n";
+static const char *const affine_text =
+    "cell affine\nstate h\nweight W, V [hidden][input]\n"
+    "z = sigmoid(V x)\nh' = (1 - z) * h + z * (W x)\n";
+
 static const Case cases[] = {
-    {"one layer", rnn_text, NULL, false, false, 0, 0},
-    {"two", gru_text, start_text, false, false, 0, 0},
-    {"both directions", gru_text, start_text, true, false, 0, 0},
-    {"vector", start_text, gru_text, true, true, 0, 0},
-    {"chunks", gru_text, start_text, false, false, 5, 0},
-    {"chunks of both", gru_text, start_text, true, false, 5, 0},
-    {"back", gru_text, rnn_text, false, false, 4, 9},
+    {"one layer", rnn_text, NULL, false, false, 0, 0, 0, WEFT_DENSE},
+    {"two", gru_text, start_text, false, false, 0, 0, 0, WEFT_DENSE},
+    {"both directions", gru_text, start_text, true, false, 0, 0, 0, WEFT_DENSE},
+    {"vector", start_text, gru_text, true, true, 0, 0, 0, WEFT_DENSE},
+    {"chunks", gru_text, start_text, false, false, 5, 0, 0, WEFT_DENSE},
+    {"chunks of both", gru_text, start_text, true, false, 5, 0, 0, WEFT_DENSE},
+    {"back", gru_text, rnn_text, false, false, 4, 9, 0, WEFT_DENSE},
+    {"a quotient", gru_text, quotient_text, false, false, 0, 0, 0, WEFT_DENSE},
+    {"quotients of both", quotient_text, quotient_text, true, false, 0, 0, 0,
+     WEFT_DENSE},
+    {"quotients in chunks", quotient_text, gru_text, true, false, 5, 0, 0, WEFT_DENSE},
+    {"scan", affine_text, gru_text, true, false, 0, 0, 4, WEFT_DENSE},
+    {"symbols", quotient_text, NULL, false, false, 0, 0, 0, WEFT_SYMBOLS},
+    {"symbols of both", quotient_text, gru_text, true, true, 0, 0, 0, WEFT_SYMBOLS},
+    {"embedding", quotient_text, NULL, false, false, 0, 0, 0, WEFT_EMBEDDING},
+    {"embedding of both", quotient_text, gru_text, true, false, 5, 0, 0,
+     WEFT_EMBEDDING},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -34,6 +58,7 @@ typedef struct Rig {
     WeftModel model;
     int steps;   /* STEPS, or more */
     bool sorted; /* by weft_batch_sort */
+    bool noise;  /* past the ends there are NaNs */
     int order[ROWS];
 } Rig;
 
@@ -43,8 +68,10 @@ static void rig_open(Rig *r, const Case *c)
     r->cell[0] = rig_cell(c->lower);
     r->cell[1] = c->upper ? rig_cell(c->upper) : NULL;
     for (int l = 0; l < 2; l++)
-        r->layer[l] = (WeftLayer){r->cell[l], 5 + l, c->both, 0};
-    r->model = (WeftModel){.inputs = INPUTS,
+        r->layer[l] = (WeftLayer){r->cell[l], 6 + 2 * l, c->both, 0};
+    r->model = (WeftModel){.input = c->input,
+                           .inputs = INPUTS,
+                           .embedding = c->input == WEFT_EMBEDDING ? 4 : 0,
                            .layers = r->layer,
                            .layer_count = c->upper ? 2 : 1,
                            .outputs = OUTPUTS,
@@ -70,6 +97,26 @@ static int length_of(int row)
     return length[row];
 }
 
+/* Step t of a row, as row i of a batch. */
+static void put_input(const WeftBatch *b, int i, int row, int t)
+{
+    const int at = t * b->rows + i;
+    for (int j = 0; b->x && j < INPUTS; j++)
+        b->x[at * INPUTS + j] = number(row, t, j, 1);
+    if (b->symbol) b->symbol[at] = (row + t * t) % INPUTS;
+}
+
+static void add_noise(WeftBatch *b, int row)
+{
+    for (int t = b->length[row]; t < b->steps; t++) {
+        for (int j = 0; b->x && j < INPUTS; j++)
+            b->x[(t * ROWS + row) * INPUTS + j] = NAN;
+        if (b->symbol) b->symbol[t * ROWS + row] = -1;
+        for (int j = 0; b->target && !b->vector && j < OUTPUTS; j++)
+            b->target[(t * ROWS + row) * OUTPUTS + j] = NAN;
+    }
+}
+
 static bool fill(void *context, uint64_t index, WeftBatch *b, WeftError *e)
 {
     const Rig *const r = context;
@@ -77,12 +124,11 @@ static bool fill(void *context, uint64_t index, WeftBatch *b, WeftError *e)
     for (int i = 0; i < ROWS; i++) {
         const int row = r->order[i];
         b->length[i] = length_of(row);
-        for (int t = 0; t < b->length[i]; t++)
-            for (int j = 0; j < INPUTS; j++)
-                b->x[(t * ROWS + i) * INPUTS + j] = number(row, t, j, 1);
+        for (int t = 0; t < b->length[i]; t++) put_input(b, i, row, t);
         for (int t = 0; b->target && t < (b->vector ? 1 : b->length[i]); t++)
             for (int j = 0; j < OUTPUTS; j++)
                 b->target[(t * ROWS + i) * OUTPUTS + j] = number(row, t, j, 2);
+        if (r->noise) add_noise(b, i);
     }
     if (r->sorted) weft_batch_sort(b);
     return true;
@@ -96,6 +142,7 @@ static uint64_t digest(Rig *r, int threads)
     const WeftTrain train = {.updates = 4,
                              .chunk = r->c->chunk,
                              .back = r->c->back,
+                             .scan = r->c->scan,
                              .optimizer = WEFT_ADAM,
                              .rate = 0.01f};
     WeftProgress last = {0};
@@ -121,10 +168,42 @@ Test(lengths, steps_past_all_ends_change_no_bit)
             for (int threads = 2; threads <= 5; threads++)
                 cr_expect_eq(digest(&r, threads), once, "%s, sorted %d, %d threads",
                              cases[i].name, sorted, threads);
-            r.steps = STEPS + 13;
+            r.steps = STEPS + PADDED;
             if (!cases[i].back)
                 cr_expect_eq(digest(&r, 2), once, "%s, sorted %d, longer",
                              cases[i].name, sorted);
+            rig_close(&r);
+        }
+}
+
+Test(lengths, what_lies_past_an_end_is_never_read)
+{
+    for (int i = 0; i < CASES; i++)
+        for (int sorted = 0; sorted < 2; sorted++) {
+            Rig r;
+            rig_open(&r, &cases[i]);
+            r.sorted = sorted;
+            const uint64_t quiet = digest(&r, 2);
+            r.noise = true;
+            cr_expect_eq(digest(&r, 2), quiet, "%s, sorted %d", cases[i].name, sorted);
+            rig_close(&r);
+        }
+}
+
+Test(lengths, bits_are_the_same_on_every_instruction_set, .init = expect_isa)
+{
+    for (int i = 0; i < CASES; i++)
+        for (int sorted = 0; sorted < 2; sorted++) {
+            Rig r;
+            rig_open(&r, &cases[i]);
+            r.sorted = sorted;
+            setenv("WEFT_ISA", "scalar", 1);
+            const uint64_t scalar = digest(&r, 2);
+            for (int s = 0; isa_set(s); s++) {
+                setenv("WEFT_ISA", isa_set(s)->isa, 1);
+                cr_expect_eq(digest(&r, 2), scalar, "%s, sorted %d, %s", cases[i].name,
+                             sorted, isa_set(s)->isa);
+            }
             rig_close(&r);
         }
 }
@@ -145,12 +224,21 @@ Test(lengths, sorted_is_as_if_the_rows_had_come_so)
     }
 }
 
+static void put_arrays(const Rig *r, WeftBatch *b, float *x, int32_t *symbol)
+{
+    if (r->c->input == WEFT_DENSE)
+        b->x = x;
+    else
+        b->symbol = symbol;
+}
+
 static void predict(WeftNet *net, const Rig *r, int steps, float *out)
 {
     static float x[2 * STEPS * ROWS * INPUTS];
+    static int32_t symbol[2 * STEPS * ROWS];
     int length[ROWS];
-    WeftBatch b = {
-        .steps = steps, .rows = ROWS, .x = x, .length = length, .fresh = true};
+    WeftBatch b = {.steps = steps, .rows = ROWS, .length = length, .fresh = true};
+    put_arrays(r, &b, x, symbol);
     MUST(fill((void *)(uintptr_t)r, 0, &b, &err));
     MUST(weft_predict(net, &b, out, &err));
 }
@@ -167,11 +255,12 @@ Test(lengths, outputs_are_those_of_single_rows)
         predict(net, &r, 2 * STEPS, out);
         for (int b = 0; b < ROWS; b++) {
             float x[STEPS * INPUTS];
+            int32_t symbol[STEPS];
             const int T = length_of(b);
             if (T == 0) continue;
-            for (int t = 0; t < T; t++)
-                for (int j = 0; j < INPUTS; j++) x[t * INPUTS + j] = number(b, t, j, 1);
-            const WeftBatch alone = {.steps = T, .rows = 1, .x = x, .fresh = true};
+            WeftBatch alone = {.steps = T, .rows = 1, .fresh = true};
+            put_arrays(&r, &alone, x, symbol);
+            for (int t = 0; t < T; t++) put_input(&alone, 0, b, t);
             MUST(weft_predict(net, &alone, one, &err));
             for (int t = 0; t < (cases[i].vector ? 1 : T); t++)
                 cr_expect(memcmp(one + t * OUTPUTS, out + (t * ROWS + b) * OUTPUTS,

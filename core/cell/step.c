@@ -82,11 +82,6 @@ static void each_row(const Run *r, void (*job)(const Run *r, int t, int b), int 
             job(r, t, r->first + i);
 }
 
-static bool is_live(const Chunk *c, int t, int b)
-{
-    return (!c->begin || t >= c->begin[b]) && (!c->end || t < c->end[b]);
-}
-
 /* ---- forward ---- */
 
 /* Step 0 and, of a row that begins later, that one too: what a chunk before has, or where
@@ -282,6 +277,27 @@ static void forget_unread(const Run *r, int t, int b)
                    state_bytes(r->step, s));
 }
 
+/* What a row that is not live in a step gives back is nothing. What was worked out need not be:
+ * its state is not what the step had left, and a quotient by one that is still 0 is no number. */
+static void clear_input(const Run *r, int t, int b)
+{
+    const View *const dx = &r->chunk->dx;
+    if (is_live(r->chunk, t, b)) return;
+    memset(dx->at + t * dx->step + b * dx->row, 0,
+           (size_t)r->program->input * sizeof(float));
+}
+
+static void clear_inputs(const Run *r, int t, int steps)
+{
+    const Chunk *const c = r->chunk;
+    if (!r->step->shape.dinput || (!c->begin && !c->end)) return;
+    for (int i = t; i < t + steps; i++) {
+        Run live = *r;
+        live.end = run_end(r, i);
+        if (live.first < live.end) each_row(&live, clear_input, i);
+    }
+}
+
 static bool has_unread(const Run *r)
 {
     for (int s = 0; r->chunk->dend && s < r->program->states; s++)
@@ -341,6 +357,7 @@ void step_backward(Step *step, const Chunk *chunk, const float *params,
         run_steps(&r, BACKWARD_BEFORE, t, steps, flat);
         loop_backward(&r, t, steps);
         run_steps(&r, BACKWARD_AFTER, t, steps, flat);
+        clear_inputs(&r, t, steps);
     }
     if (chunk->live && chunk->begin) each_row(&r, settle_gradient, 0);
 }

@@ -43,12 +43,25 @@ static bool fits(const Gradient *list, int count, const Gradient *job)
     return true;
 }
 
+/* Step by step, where rows do not follow one another from one to the next. */
+static void add_steps(const Run *r, const GradientJob *j, const Gradient *job,
+                      float *scratch)
+{
+    const At *const d = &r->value[j->d], *const x = j->x < 0 ? d : &r->value[j->x];
+    for (int t = r->chunk->cut; t < r->chunk->T; t++)
+        for (int first, end = 0; next_rows(r, t, &first, &end);) {
+            Gradient rows = *job;
+            rows.d += t * d->step + first * d->row;
+            if (rows.x) rows.x += t * x->step + first * x->row;
+            simd->gradient(end - first, NULL, 1, &rows, scratch);
+        }
+}
+
 static void add_jobs(const Run *r, float *grads, int part, int parts, float *scratch)
 {
     const Program *const p = r->program;
     const Chunk *const c = r->chunk;
-    const int B = r->step->shape.B, T = c->T - c->cut;
-    const int rows = c->live ? c->rows : T * B;
+    const int rows = c->live ? c->rows : (c->T - c->cut) * r->step->shape.B;
     const int *const row = c->live ? c->row : NULL;
     Gradient list[GRADIENT_JOBS];
     int count = 0;
@@ -59,8 +72,8 @@ static void add_jobs(const Run *r, float *grads, int part, int parts, float *scr
             continue;
         for (int g = 0; g < j->G; g++) {
             const bool flat = is_flat_job(r, j);
-            const ptrdiff_t cut = flat && c->live ? 0 : c->cut;
-            Gradient job = job_of(r, j, g, first, end, cut, grads);
+            const ptrdiff_t cut = flat && !c->live ? c->cut : 0;
+            const Gradient job = job_of(r, j, g, first, end, cut, grads);
             if (!fits(list, count, &job)) {
                 simd->gradient(rows, row, count, list, scratch);
                 count = 0;
@@ -68,11 +81,7 @@ static void add_jobs(const Run *r, float *grads, int part, int parts, float *scr
             if (flat)
                 list[count++] = job;
             else
-                for (int t = 0; t < T; t++) {
-                    simd->gradient(run_end(r, c->cut + t), NULL, 1, &job, scratch);
-                    job.d += r->value[j->d].step;
-                    if (job.x) job.x += r->value[j->x].step;
-                }
+                add_steps(r, j, &job, scratch);
         }
     }
     if (count > 0) simd->gradient(rows, row, count, list, scratch);
@@ -92,9 +101,11 @@ static void add_table(const Run *r, const GradientJob *j, int first, int end, fl
             table[(size_t)s * row + (size_t)i] =
                 dm[(size_t)i * (size_t)j->K + (size_t)s];
     for (int t = r->chunk->cut; t < r->chunk->T; t++)
-        simd->look_up_gradient(
-            run_end(r, t), end - first, r->memory->symbol + (size_t)t * B,
-            d->at + t * d->step + first, (size_t)d->row, table + first, row);
+        for (int b, last = 0; next_rows(r, t, &b, &last);)
+            simd->look_up_gradient(last - b, end - first,
+                                   r->memory->symbol + (size_t)t * B + b,
+                                   d->at + t * d->step + b * d->row + first,
+                                   (size_t)d->row, table + first, row);
     for (int i = first; i < end; i++)
         for (int s = 0; s < j->K; s++)
             dm[(size_t)i * (size_t)j->K + (size_t)s] =

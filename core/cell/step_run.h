@@ -111,6 +111,23 @@ static inline int run_end(const Run *r, int t)
     return live && live[t] < r->end ? most(live[t], r->first) : r->end;
 }
 
+static inline bool is_live(const Chunk *c, int t, int b)
+{
+    return (!c->begin || t >= c->begin[b]) && (!c->end || t < c->end[b]);
+}
+
+/* The next rows from *end on that follow one another and are live in step t; false: there
+ * are no more. */
+static inline bool next_rows(const Run *r, int t, int *first, int *end)
+{
+    const int last = run_end(r, t);
+    *first = *end;
+    while (*first < last && !is_live(r->chunk, t, *first)) ++*first;
+    *end = *first;
+    while (*end < last && is_live(r->chunk, t, *end)) ++*end;
+    return *first < *end;
+}
+
 /* Steps of a block of time: about BEFORE_ROWS rows for each member. */
 static inline int steps_at_once(int rows, int members)
 {

@@ -76,6 +76,19 @@ void batch_clear(Pass *p)
         b->source_length[i] = b->source_steps;
 }
 
+/* What lies past the end of a row is never read, but may be worked on: a NaN would stay one
+ * whatever it is multiplied by. */
+static void clear_past_ends(const Side *side)
+{
+    const size_t B = (size_t)side->pass->shape.B, n = (size_t)side->stack->inputs;
+    for (size_t t = 0; t < (size_t)side->T; t++)
+        for (size_t b = 0; b < B; b++) {
+            if ((int)t < side->length[b]) continue;
+            if (side->symbol) side->symbol[t * B + b] = 0;
+            if (side->x) memset(side->x + (t * B + b) * n, 0, n * sizeof *side->x);
+        }
+}
+
 /* Lengths of at least `least` steps, and symbols; `what` begins a message. */
 static bool check_side(const Side *side, const char *what, int least, Error *err)
 {
@@ -85,9 +98,9 @@ static bool check_side(const Side *side, const char *what, int least, Error *err
             return error(err,
                          "%srow %d: length %d: from %d to the %d steps of the batch",
                          what, i, side->length[i], least, side->T);
+    clear_past_ends(side);
     for (int i = 0; side->symbol && i < side->T * B; i++) {
         const int t = i / B, row = i % B;
-        if (t >= side->length[row]) side->symbol[i] = 0; /* never read, but looked up */
         if (side->symbol[i] < 0 || side->symbol[i] >= symbols)
             return error(err, "%sstep %d, row %d: symbol %d: from 0 to %d", what, t,
                          row, (int)side->symbol[i], symbols - 1);
@@ -104,7 +117,7 @@ static bool check_inputs(const Pass *p, Error *err)
     return check_side(&p->side[ENCODER], "source: ", 1, err);
 }
 
-/* Past its end a row has no targets; a label without weight may be anything. */
+/* Past its end a row has no targets; what has no weight may be anything. */
 static bool check_targets(const Pass *p, Error *err)
 {
     const WeftBatch *const b = &p->batch;
@@ -118,6 +131,9 @@ static bool check_targets(const Pass *p, Error *err)
                          (double)w);
         if (t >= b->length[row]) w = 0;
         p->weight[i] = w;
+        if (w == 0 && b->target)
+            memset(b->target + (size_t)i * (size_t)b->outputs, 0,
+                   (size_t)b->outputs * sizeof *b->target);
         if (!b->label) continue;
         if (w == 0) b->label[i] = 0;
         if (b->label[i] < 0 || b->label[i] >= m->outputs)

@@ -114,7 +114,7 @@ struct Side {
     Joint *joint;         /* [layers + 1] */
     Direction *direction; /* [layers][2] */
     Window *window;       /* MAIN: [as many as a batch has] */
-    const float *x;       /* of the batch: [T][B][inputs] */
+    float *x;             /* of the batch: [T][B][inputs] */
     int32_t *symbol;      /* [T][B] */
     int *length;          /* [B] */
 };
