@@ -4,6 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
+static const char *const units[] = {"characters", "words", NULL};
+static const char *const target_units[] = {"same", "characters", "words", NULL};
+
 #define FIELD(name) offsetof(DataOptions, name)
 
 // clang-format off
@@ -14,6 +17,15 @@ const Option data_options[] = {
     {"columns", "A,B", "columns that go in beside it; else all that are numbers", &option_text, FIELD(columns), 0, 0, NULL},
     {"window", "N", "rows of a table that a forecast looks back at", &option_int, FIELD(window), 1, 1e7, NULL},
     {"horizon", "N", "rows of a table that are forecast", &option_int, FIELD(horizon), 1, 1e5, NULL},
+    {"labels", NULL, "the second field of a .tsv is a label, not a sequence to make", &option_switch, FIELD(labels), 0, 0, NULL},
+    {"units", "NAME", "what a .tsv's text is read as: characters or words", &option_choice, FIELD(units), 0, 0, units},
+    {"target-units", "NAME", "and what its second field is made of: same, characters or words", &option_choice, FIELD(target_units), 0, 0, target_units},
+    {"vocabulary", "N", "the most frequent units of the text, others are unknown; 0: all", &option_int, FIELD(vocabulary), 0, 1e7, NULL},
+    {"least", "N", "units of the text that are there less often are unknown", &option_int, FIELD(least), 1, 1e7, NULL},
+    {"longest", "N", "units of a text that are read, from its first; 0: all", &option_int, FIELD(longest), 0, 1e6, NULL},
+    {"reverse", NULL, "a pair's first sequence is read from its end (Sutskever 2014)", &option_switch, FIELD(reverse), 0, 0, NULL},
+    {"beam", "N", "sequences that are kept at each step when one is made; 1: greedy", &option_int, FIELD(beam), 1, 1024, NULL},
+    {"skip-bad", NULL, "bad lines of a .tsv are skipped and counted, not an error", &option_switch, FIELD(skip_bad), 0, 0, NULL},
     {"file", "FILE", "data of a task that is not drawn, instead of its own", &option_text, FIELD(file), 0, 0, NULL},
     {"length", "N", "length of a task", &option_int, FIELD(length), 1, 1e7, NULL},
     {0},
@@ -26,10 +38,13 @@ static bool ends(const char *name, const char *end)
     return n > m && !strcmp(name + n - m, end);
 }
 
-const char *data_kind(const char *name)
+const char *data_kind(const char *name, const DataOptions *options)
 {
     if (experiment_find(name, NULL) && access(name, F_OK)) return DATA_TASK;
-    return ends(name, ".csv") || ends(name, ".tsv") ? DATA_TABLE : DATA_TEXT;
+    if (ends(name, ".csv") || (ends(name, ".tsv") && options->target))
+        return DATA_TABLE;
+    if (ends(name, ".tsv")) return options->labels ? DATA_LABELLED : DATA_PAIRS;
+    return DATA_TEXT;
 }
 
 bool experiment_data(const Experiment *experiment, const DataOptions *options,
@@ -65,6 +80,10 @@ bool data_open(const char *kind, const char *name, const DataOptions *options,
         return corpus_data(name, options, settings, net, data, err);
     if (!strcmp(kind, DATA_TABLE))
         return series_data(name, options, settings, net, data, err);
+    if (!strcmp(kind, DATA_LABELLED))
+        return labelled_data(name, options, settings, net, data, err);
+    if (!strcmp(kind, DATA_PAIRS))
+        return pairs_data(name, options, settings, net, data, err);
     const Experiment *task = experiment_find(name, err);
     if (task && task->text)
         return fail(err, "%s is trained on a text: weft train FILE", task->name);

@@ -11,6 +11,10 @@ typedef struct DataOptions {
     /* table */
     const char *target, *columns;
     int window, horizon;
+    /* lines */
+    bool labels, skip_bad, reverse;
+    int units, target_units; /* 0: as units; else 1 more */
+    int vocabulary, least, longest, beam;
     /* task */
     int length;
     /* all but tasks */
@@ -65,6 +69,11 @@ bool corpus_data(const char *path, const DataOptions *options, const Settings *s
                  const WeftNet *net, Data *data, WeftError *err);
 bool series_data(const char *path, const DataOptions *options, const Settings *settings,
                  const WeftNet *net, Data *data, WeftError *err);
+bool labelled_data(const char *path, const DataOptions *options,
+                   const Settings *settings, const WeftNet *net, Data *data,
+                   WeftError *err);
+bool pairs_data(const char *path, const DataOptions *options, const Settings *settings,
+                const WeftNet *net, Data *data, WeftError *err);
 bool drawn_data(const Experiment *experiment, const DataOptions *options,
                 const Settings *settings, Data *data, WeftError *err);
 /* Whether its task can be asked for this length. */
@@ -79,12 +88,14 @@ bool experiment_data(const Experiment *experiment, const DataOptions *options,
                      const Settings *settings, Data *data, WeftError *err);
 
 /* The kinds by which a saved net remembers what it was trained on (its note "data"). */
-#define DATA_TEXT  "text"
-#define DATA_TABLE "table"
-#define DATA_TASK  "task"
+#define DATA_TEXT     "text"
+#define DATA_TABLE    "table"
+#define DATA_LABELLED "file of labelled texts"
+#define DATA_PAIRS    "file of pairs"
+#define DATA_TASK     "task"
 
-/* By the name of a file or task. */
-const char *data_kind(const char *name);
+/* By the name of a file or task; of a .tsv the options say which. */
+const char *data_kind(const char *name, const DataOptions *options);
 bool data_open(const char *kind, const char *name, const DataOptions *options,
                const Settings *settings, const WeftNet *net, Data *data,
                WeftError *err);
@@ -93,4 +104,5 @@ bool data_open(const char *kind, const char *name, const DataOptions *options,
 const char *data_note(const WeftNet *net, const char *key, WeftError *err);
 
 #define DATA_OPTIONS_COMMON                                                            \
-    .length = 100, .split = {90, 5, 5}, .window = 32, .horizon = 1
+    .length = 100, .split = {90, 5, 5}, .window = 32, .horizon = 1, .least = 1,        \
+    .beam = 1

@@ -353,6 +353,17 @@ void options_write(const Option *table, const void *from, char *text, size_t siz
     }
 }
 
+void options_write_changes(const Option *table, const void *from, const void *to,
+                           char *text, size_t size)
+{
+    for (const Option *o = table; o->name; o++) {
+        char before[VALUE_SIZE], after[VALUE_SIZE];
+        o->kind->write(o, value_of(o, from), before, sizeof before);
+        o->kind->write(o, value_of(o, to), after, sizeof after);
+        if (strcmp(before, after)) append(text, size, "%s=%s\n", o->name, after);
+    }
+}
+
 void options_difference(const Option *table, const void *from, const void *to,
                         char *text, size_t size)
 {

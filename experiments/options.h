@@ -84,6 +84,9 @@ bool options_read(const OptionGroup *groups, int argc, char **argv, int *first_w
 
 /* Adds a table's "name=value" lines to text. */
 void options_write(const Option *table, const void *from, char *text, size_t size);
+/* Those of `to` alone that are not as in `from`. */
+void options_write_changes(const Option *table, const void *from, const void *to,
+                           char *text, size_t size);
 /* Reads them: text is cut up, and must outlive the values. A name that no group knows
  * is an error. */
 bool options_parse(const OptionGroup *groups, char *text, WeftError *err);

@@ -67,6 +67,7 @@ static bool size_read(Trial *trial, WeftError *err)
     const char *const more[] = {NULL, experiment->full, experiment->longer};
     const OptionGroup groups[] = {{"", grid_options, &trial->grid},
                                   {"", settings_options, &trial->settings},
+                                  {"", encoder_options, &trial->settings},
                                   {0}};
     char *word[64] = {(char *)(uintptr_t)experiment->name};
     int words = 1, first;
@@ -115,6 +116,8 @@ static void own_text(Trial *trial, const Settings *declared)
     if (trial->settings.hidden_told) from.parameters = trial->settings.parameters;
     options_difference(settings_options, &from, &trial->settings, trial->own,
                        sizeof trial->own);
+    options_difference(encoder_options, &from, &trial->settings, trial->own,
+                       sizeof trial->own);
 }
 
 /* An experiment, with the options of the call over its declaration. */
@@ -135,6 +138,7 @@ static bool trial_read(Trial *trial, const Experiment *experiment, Options *opti
         {"The grid (of adding; others have their own)", grid_options, &trial->grid},
         {"Every point (some experiments scale steps, rate or clip by the length)",
          settings_options, &trial->settings},
+        {"Of sequences that an encoder reads", encoder_options, &trial->settings},
         {0}};
     if (!verb_call(verb, groups, argc, argv, call, err)) return false;
     call->status = BAD_CALL;

@@ -317,15 +317,15 @@ static bool note(const Data *data, WeftNet *net, WeftError *err)
 }
 
 /* The next line of *text, ended; NULL at the end. */
-static char *line_next(char **text)
+static char *note_line(char **text)
 {
     char *line = strsep(text, "\n");
     return line && *text ? line : NULL;
 }
 
-static bool number_next(char **text, double *value)
+static bool note_number(char **text, double *value)
 {
-    const char *line = line_next(text);
+    const char *line = note_line(text);
     if (!line) return false;
     char *end;
     *value = strtod(line, &end);
@@ -335,13 +335,13 @@ static bool number_next(char **text, double *value)
 static bool recall(Series *series, char *text, const WeftModel *model, WeftError *err)
 {
     double window, horizon, deviation;
-    if (!number_next(&text, &window) || !number_next(&text, &horizon) || window < 1 ||
+    if (!note_number(&text, &window) || !note_number(&text, &horizon) || window < 1 ||
         window > 1e9 || (int)horizon != model->outputs)
         return fail(err, "the saved notes on the table are damaged");
     series->window = (int)window;
     series->horizon = (int)horizon;
-    while (number_next(&text, &deviation)) {
-        const char *name = line_next(&text);
+    while (note_number(&text, &deviation)) {
+        const char *name = note_line(&text);
         if (!name || series->columns == model->inputs || deviation <= 0) break;
         series->deviation[series->columns] = deviation;
         if (!add_named(series, name, err)) return false;

@@ -206,6 +206,56 @@ static void rate_write(const Option *option, const void *field, char *text, size
 
 static const OptionKind option_rate = {rate_read, rate_write};
 
+static const char *const attentions[] = {"none", "dot", "general", "additive", NULL};
+static const char *const hand_overs[] = {"states", "first", "every", NULL};
+
+/* A list of ways; *set: their WeftHandOver bits. */
+static bool hand_over_parse(const char *text, int *set)
+{
+    char item[32];
+    *set = 0;
+    while (list_next(&text, item, sizeof item)) {
+        int i = 0;
+        while (hand_overs[i] && strcmp(hand_overs[i], item)) i++;
+        if (!hand_overs[i]) return false;
+        *set |= 1 << i;
+    }
+    return *set != 0;
+}
+
+static bool hand_over_read(const Option *option, const char *text, void *field,
+                           WeftError *err)
+{
+    int set;
+    if (!hand_over_parse(text, &set))
+        return fail(err, "--%s %s: expected a list of states, first and every",
+                    option->name, text);
+    *(const char **)field = text;
+    return true;
+}
+
+static void hand_over_write(const Option *option, const void *field, char *text,
+                            size_t size)
+{
+    option_text.write(option, field, text, size);
+}
+
+static const OptionKind option_hand_over = {hand_over_read, hand_over_write};
+
+static bool encoder_read(const Option *option, const char *text, void *field,
+                         WeftError *err)
+{
+    return layers_read(option, text, field, err);
+}
+
+static void encoder_write(const Option *option, const void *field, char *text,
+                          size_t size)
+{
+    option_text.write(option, field, text, size);
+}
+
+static const OptionKind option_encoder = {encoder_read, encoder_write};
+
 static const char *const optimizers[] = {"sgd", "rmsprop", "adam", "adamw", NULL};
 static const char *const schedules[] = {"constant", "step", "cosine", NULL};
 
@@ -247,19 +297,34 @@ const Option settings_options[] = {
     {"clip-value", "X", "limit of each element of the gradient; 0: none", &option_number, FIELD(clip_value), 0, 1e30, NULL},
     {0},
 };
+const Option encoder_options[] = {
+    {"encoder", "N|LIST", "layers of the encoder, as --layers; not told: the same", &option_encoder, FIELD(encoder), 0, 0, NULL},
+    {"encoder-both", NULL, "each of them runs forward and backward in time", &option_switch, FIELD(encoder_both), 0, 0, NULL},
+    {"hand-over", "LIST", "how what it has read goes on: as states, as first input, beside every input", &option_hand_over, FIELD(hand_over), 0, 0, NULL},
+    {"attention", "NAME", "none, dot, general or additive", &option_choice, FIELD(attention), 0, 0, attentions},
+    {"attention-below", "N", "layers below the attention; 0: all", &option_int, FIELD(attention_below), 0, 1e3, NULL},
+    {"teacher-last", "P", "with --teacher-updates: probability, at last, that an input is the right one, not what the net said", &option_number, FIELD(teacher_last), 0, 1, NULL},
+    {"teacher-updates", "N", "updates in which it falls from 1 to that (Bengio 2015); 0: it does not", &option_count, FIELD(teacher_updates), 0, 0, NULL},
+    {0},
+};
 // clang-format on
 
+/* What hardly any data has is written where it is told. */
 void settings_write(const Settings *settings, char text[SETTINGS_TEXT])
 {
+    static const Settings none;
     text[0] = 0;
     options_write(point_options, settings, text, SETTINGS_TEXT);
     options_write(settings_options, settings, text, SETTINGS_TEXT);
+    options_write_changes(encoder_options, &none, settings, text, SETTINGS_TEXT);
 }
 
 bool settings_parse(Settings *settings, char *text, WeftError *err)
 {
-    const OptionGroup groups[] = {
-        {"", point_options, settings}, {"", settings_options, settings}, {0}};
+    const OptionGroup groups[] = {{"", point_options, settings},
+                                  {"", settings_options, settings},
+                                  {"", encoder_options, settings},
+                                  {0}};
     return options_parse(groups, text, err);
 }
 
@@ -312,6 +377,7 @@ void settings_difference(const Settings *from, const Settings *to,
     text[0] = 0;
     options_difference(point_options, from, to, text, SETTINGS_TEXT);
     options_difference(settings_options, from, to, text, SETTINGS_TEXT);
+    options_difference(encoder_options, from, to, text, SETTINGS_TEXT);
 }
 
 /* ---- layers ---- */
@@ -343,9 +409,9 @@ static bool layers_add(Layers *layers, const Settings *settings, const char *cel
 }
 
 /* What an item leaves out is the settings'. */
-static bool layers_fill(Layers *layers, const Settings *settings, WeftError *err)
+static bool layers_fill(Layers *layers, const Settings *settings, const char *text,
+                        WeftError *err)
 {
-    const char *text = settings->layers;
     char item[256];
     int width;
     if (layers_are_counted(text)) {
@@ -381,33 +447,75 @@ static bool layers_set(Layers *layers, const Settings *settings, WeftError *err)
     return true;
 }
 
-/* The model for data of this shape, in *model and *layers, which are to be closed
- * even then. */
-static bool layers_model(Layers *layers, const Settings *settings,
-                         const WeftModel *shape, WeftModel *model, WeftError *err)
+/* A model, and what it is made of. */
+typedef struct Made {
+    Layers layers, encoder_layers;
+    WeftEncoder encoder;
+    WeftModel model;
+} Made;
+
+static void made_close(Made *made)
 {
-    *layers = (Layers){0};
-    *model = *shape;
-    if (!layers_fill(layers, settings, err) || !layers_set(layers, settings, err))
-        return false;
-    model->layers = layers->layer;
-    model->layer_count = layers->count;
-    model->drop = (float)settings->dropout;
-    if (model->input == WEFT_SYMBOLS && settings->embedding) {
-        model->input = WEFT_EMBEDDING;
-        model->embedding = settings->embedding;
+    layers_close(&made->layers);
+    layers_close(&made->encoder_layers);
+}
+
+static WeftInput input_of(WeftInput input, const Settings *settings)
+{
+    return input == WEFT_SYMBOLS && settings->embedding ? WEFT_EMBEDDING : input;
+}
+
+/* The encoder of the data, with the layers that the settings tell, if it has any. */
+static bool make_encoder(Made *made, const Settings *settings, const WeftEncoder *of,
+                         WeftError *err)
+{
+    Settings own = *settings;
+    WeftModel *model = &made->model;
+    WeftEncoder *encoder = &made->encoder;
+    own.both = settings->encoder_both;
+    *encoder = *of;
+    encoder->input = input_of(of->input, settings);
+    encoder->embedding = settings->embedding;
+    if (of->layer_count > 0) {
+        const char *text = settings->encoder ? settings->encoder : settings->layers;
+        if (!layers_fill(&made->encoder_layers, &own, text, err) ||
+            !layers_set(&made->encoder_layers, settings, err))
+            return false;
+        encoder->layers = made->encoder_layers.layer;
+        encoder->layer_count = made->encoder_layers.count;
     }
+    model->encoder = encoder;
+    if (settings->hand_over)
+        (void)hand_over_parse(settings->hand_over, &model->hand_over);
+    model->attention = (WeftAttention)settings->attention;
+    model->attention_below = settings->attention_below;
     return true;
+}
+
+/* The model for data of this shape, which is to be closed even then. */
+static bool make(Made *made, const Settings *settings, const WeftModel *shape,
+                 WeftError *err)
+{
+    WeftModel *model = &made->model;
+    *made = (Made){.model = *shape};
+    if (!layers_fill(&made->layers, settings, settings->layers, err) ||
+        !layers_set(&made->layers, settings, err))
+        return false;
+    model->layers = made->layers.layer;
+    model->layer_count = made->layers.count;
+    model->drop = (float)settings->dropout;
+    model->input = input_of(shape->input, settings);
+    if (model->input == WEFT_EMBEDDING) model->embedding = settings->embedding;
+    return !shape->encoder || make_encoder(made, settings, shape->encoder, err);
 }
 
 bool settings_net(const Settings *settings, WeftTeam *team, const WeftModel *shape,
                   WeftNet **net, WeftError *err)
 {
-    Layers layers;
-    WeftModel model;
-    const bool good = layers_model(&layers, settings, shape, &model, err) &&
-                      weft_net_open(team, &model, settings->seed, net, err);
-    layers_close(&layers);
+    Made made;
+    const bool good = make(&made, settings, shape, err) &&
+                      weft_net_open(team, &made.model, settings->seed, net, err);
+    made_close(&made);
     return good;
 }
 
@@ -416,12 +524,11 @@ bool settings_net(const Settings *settings, WeftTeam *team, const WeftModel *sha
 static bool count_at(Settings settings, const WeftModel *shape, int hidden,
                      size_t *count, WeftError *err)
 {
-    Layers layers;
-    WeftModel model;
+    Made made;
     settings.hidden = hidden;
-    const bool good = layers_model(&layers, &settings, shape, &model, err) &&
-                      weft_model_parameters(&model, count, err);
-    layers_close(&layers);
+    const bool good = make(&made, &settings, shape, err) &&
+                      weft_model_parameters(&made.model, count, err);
+    made_close(&made);
     return good;
 }
 
@@ -501,5 +608,7 @@ WeftTrain settings_train(const Settings *settings, uint64_t updates)
         .clip_norm = (float)settings->clip,
         .clip_value = (float)settings->clip_value,
         .seed = settings->seed,
+        .teacher_last = (float)settings->teacher_last,
+        .teacher_updates = settings->teacher_updates,
     };
 }

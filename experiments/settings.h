@@ -16,6 +16,13 @@ typedef struct Settings {
     int embedding; /* 0: symbols enter as one-hot vectors */
     double dropout;
     char set[PAIRS_SIZE];
+    /* of data with an encoder; each 0 or NULL: as it is without */
+    const char *encoder; /* its layers; NULL: those of the net */
+    bool encoder_both;
+    const char *hand_over;          /* states, first, every: a list */
+    int attention, attention_below; /* WeftAttention; layers below it, 0: all */
+    double teacher_last; /* probability at the end that an input is the right one */
+    uint64_t teacher_updates; /* until then; 0: always */
     /* a batch and an update */
     int batch, chunk, chunks_per_update;
     bool stale;     /* approximate */
@@ -32,7 +39,8 @@ typedef struct Settings {
 } Settings;
 
 extern const Option point_options[];    /* cell and seed, which an experiment varies */
-extern const Option settings_options[]; /* all else */
+extern const Option settings_options[]; /* all else, but ... */
+extern const Option encoder_options[];  /* ... what data with an encoder has beside */
 
 /* A comma-separated list of at most `max` cells (0: any number): names of built-in
  * ones, or files, which are not opened yet. */

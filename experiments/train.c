@@ -55,6 +55,14 @@ static const Settings table_settings = {
     .seed = 1,
 };
 
+static const Settings lines_settings = {
+    SETTINGS_COMMON, .cell = "lstm",
+    .hidden = 128,   .embedding = 64,
+    .batch = 64,     .chunks_per_update = 1,
+    .rate = 2e-3,    .schedule = WEFT_COSINE,
+    .steps = 3000,   .seed = 1,
+};
+
 static Settings task_settings(const char *name)
 {
     const Experiment *task = experiment_find(name, NULL);
@@ -67,6 +75,8 @@ static Settings default_settings(const Job *job)
 {
     if (!strcmp(job->kind, DATA_TABLE)) return table_settings;
     if (!strcmp(job->kind, DATA_TASK)) return task_settings(job->name);
+    if (!strcmp(job->kind, DATA_LABELLED) || !strcmp(job->kind, DATA_PAIRS))
+        return lines_settings;
     return text_settings;
 }
 
@@ -79,6 +89,7 @@ static bool call_read(Job *job, const Verb *verb, int argc, char **argv, Call *c
         {"The data", data_options, &job->data_options},
         {"The model and its training", point_options, &job->settings},
         {NULL, settings_options, &job->settings},
+        {"Of a file of pairs", encoder_options, &job->settings},
         {0}};
     return verb_call(verb, groups, argc, argv, call, err);
 }
@@ -380,11 +391,11 @@ static Status train_run(const Verb *verb, int argc, char **argv, WeftError *err)
     if (!call_read(&job, verb, argc, argv, &call, err)) return call.status;
     if (job.options.resume) return resume(&job, verb, argc, argv, err);
     if (!call.words) {
-        fail(err, "expected DATA: a text, a .csv with --target, or a task");
+        fail(err, "expected DATA: a text, a .csv with --target, a .tsv, or a task");
         return BAD_CALL;
     }
     job.name = call.word[0];
-    job.kind = data_kind(job.name);
+    job.kind = data_kind(job.name, &job.data_options);
     return start(&job, verb, argc, argv, err);
 }
 
@@ -393,7 +404,10 @@ const Verb train_verb = {
     "[DATA]",
     "train on a text, a table or a task, and score what was held out\n\n"
     "DATA is a text file (characters are predicted), a .csv with --target (its next\n"
-    "values are forecast), or a task (adding). Budgets are updates. The net that "
+    "values are forecast), a .tsv (lines of two fields with a tab between them: of "
+    "each\n"
+    "first field the second is made, or with --labels told as one of the labels that\n"
+    "there are), or a task (adding). Budgets are updates. The net that "
     "--save\n"
     "keeps is the last one, not the best on validation; Ctrl-C and SIGTERM finish the\n"
     "update, save, say how to go on, and end with status 130. The last line is the "

@@ -1,0 +1,17 @@
+/* classify.h: texts with labels, and pairs of sequences, as data; and nets of them in use. */
+#pragma once
+
+#include "lines.h"
+
+/* Of lines that are open: they become the data's own, also when it fails. */
+bool labelled_lines(Lines *lines, const DataOptions *options, const Settings *settings,
+                    const WeftNet *net, Data *data, WeftError *err);
+bool pairs_lines(Lines *lines, const DataOptions *options, const Settings *settings,
+                 const WeftNet *net, Data *data, WeftError *err);
+
+/* What a saved net says of a text, in a line: the label, or the other sequence; scores: a tab,
+ * and its probability (of a sequence its logarithm, in nats). */
+bool labelled_predict(WeftNet *net, const DataOptions *options, const char *text,
+                      bool scores, FILE *out, WeftError *err);
+bool pairs_predict(WeftNet *net, const DataOptions *options, const char *text,
+                   bool scores, FILE *out, WeftError *err);
