@@ -15,3 +15,7 @@ bool labelled_predict(WeftNet *net, const DataOptions *options, const char *text
                       bool scores, FILE *out, WeftError *err);
 bool pairs_predict(WeftNet *net, const DataOptions *options, const char *text,
                    bool scores, FILE *out, WeftError *err);
+
+/* Of pairs of a class and a text: a text of the class, drawn as likely as the net says. */
+bool pairs_draw(const Data *data, WeftNet *net, const char *class, uint64_t seed,
+                char *text, size_t size, WeftError *err);

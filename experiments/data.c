@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const units[] = {"characters", "words", NULL};
+static const char *const units[] = {"characters", "words", "whole", NULL};
 static const char *const target_units[] = {"same", "characters", "words", NULL};
 
 #define FIELD(name) offsetof(DataOptions, name)
@@ -18,7 +18,7 @@ const Option data_options[] = {
     {"window", "N", "rows of a table that a forecast looks back at", &option_int, FIELD(window), 1, 1e7, NULL},
     {"horizon", "N", "rows of a table that are forecast", &option_int, FIELD(horizon), 1, 1e5, NULL},
     {"labels", NULL, "the second field of a .tsv is a label, not a sequence to make", &option_switch, FIELD(labels), 0, 0, NULL},
-    {"units", "NAME", "what a .tsv's text is read as: characters or words", &option_choice, FIELD(units), 0, 0, units},
+    {"units", "NAME", "what a .tsv's text is read as: characters, words, or whole: a class, from which the second field is made", &option_choice, FIELD(units), 0, 0, units},
     {"target-units", "NAME", "and what its second field is made of: same, characters or words", &option_choice, FIELD(target_units), 0, 0, target_units},
     {"vocabulary", "N", "the most frequent units of the text, others are unknown; 0: all", &option_int, FIELD(vocabulary), 0, 1e7, NULL},
     {"least", "N", "units of the text that are there less often are unknown", &option_int, FIELD(least), 1, 1e7, NULL},

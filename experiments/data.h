@@ -15,6 +15,8 @@ typedef struct DataOptions {
     bool labels, skip_bad, reverse;
     int units, target_units; /* 0: as units; else 1 more */
     int vocabulary, least, longest, beam;
+    double temperature; /* of what is made for use: drawn; 0: the most likely */
+    uint64_t seed;      /* of that */
     /* task */
     int length;
     /* all but tasks */

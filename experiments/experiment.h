@@ -19,7 +19,9 @@
     X(TEXT, "language", "Language models of characters")                                 \
     X(SERIES, "series", "Time series, the short-memory control")                         \
     X(MUSIC, "music", "Polyphonic music")                                                \
-    X(SPEECH, "speech", "Spoken words")
+    X(SPEECH, "speech", "Spoken words")                                                  \
+    X(TRANSLATION, "translation", "One sequence made of another")                        \
+    X(GENERATION, "generation", "Sequences made from a class")
 
 #define EXPERIMENT_LIST(X)                                                               \
     X(flow) X(flow_closed) X(flow_tanh) X(flow_trained)                                  \
@@ -35,7 +37,9 @@
     X(waves) X(waves_one) X(waves_vector) X(waves_ten) X(waves_tuned)                    \
     X(rail) X(rail_deep) X(rail_all) X(sunspots) X(co2)                                  \
     X(chorales) X(nottingham)                                                            \
-    X(digits)
+    X(digits)                                                                            \
+    X(dates) X(g2p) X(g2p_plain) X(g2p_reversed)                                         \
+    X(names_made) X(outlines)
 // clang-format on
 
 #define ITEM(id, name, title) CHAPTER_##id,
@@ -128,6 +132,10 @@ typedef struct Measured {
     double value[MEASURED_MAX];
 } Measured;
 
+/* What measured numbers are. LETTERS: code points of a text for each `at`; OUTLINES: for each, all
+ * left edges and then all right ones, from the top. */
+typedef enum Shown { SHOWN_NUMBERS, SHOWN_LETTERS, SHOWN_OUTLINES } Shown;
+
 /* LENGTH_STEPS: given to the task, or what is opened. */
 typedef enum Length { LENGTH_STEPS, LENGTH_CHUNK, LENGTH_PARAMETERS } Length;
 typedef enum Size { SIZE_SHORT, SIZE_FULL, SIZE_LONG } Size;
@@ -170,6 +178,8 @@ struct Experiment {
     bool (*measure)(WeftNet *net, struct Data *data, const Settings *settings,
                     int length, Measured *measured, WeftError *err);
     const char *value_name, *at_name; /* of these numbers, for axes */
+    Shown shown;                      /* what they are */
+    const char *const *shown_names;   /* of each `at`, if they are no numbers */
 
     const char *unit; /* of the loss, for axes */
     const char *length_name;

@@ -57,7 +57,9 @@ static int dash_oracles(Plot *plot, const Oracle *oracle, const Across *across)
 /* Of an experiment that measures, they are of what it measures. */
 static const Oracle *oracles_of_loss(const Experiment *experiment)
 {
-    return experiment->measure ? NULL : experiment->oracles;
+    return experiment->measure && experiment->shown == SHOWN_NUMBERS
+               ? NULL
+               : experiment->oracles;
 }
 
 static double success_from(const Experiment *experiment, What what,
@@ -398,11 +400,54 @@ static void paint_measured(const Scene *scene, Plot *plot, Figure *figure)
     if (plot->all) dash_measured(scene, plot);
 }
 
+/* ---- outlines that were made ---- */
+
+/* Edge number `edge` (0: left, 1: right) of what the cell's first seed made of a class, beside
+ * those of the classes before it. */
+static void paint_edge(const Scene *scene, Plot *plot, const char *cell, uint64_t at,
+                       int edge, double place)
+{
+    const Made made = made_of(&scene->result->rows, cell, at);
+    const int rows = made.count / 2;
+    plot_block(plot);
+    for (int t = 0; t < rows; t++)
+        plot_put(plot, place + made.value[edge * rows + t], rows - t);
+}
+
+static void paint_outlines(const Scene *scene, Plot *plot, Figure *figure)
+{
+    const Experiment *experiment = scene->experiment;
+    if (experiment->shown != SHOWN_OUTLINES) return;
+    name(scene, figure, "outlines", experiment->value_name,
+         "What each cell makes of a class when it goes on from its own rows: the left "
+         "and "
+         "the right edge, of the first seed.");
+    snprintf(plot->x.label, sizeof plot->x.label, "%s", experiment->at_name);
+    snprintf(plot->y.label, sizeof plot->y.label, "%s, from the bottom",
+             experiment->length_name);
+    for (uint64_t at = 0, place = 0; experiment->shown_names[at]; at++) {
+        if (!made_of(&scene->result->rows, NULL, at).count) continue;
+        for (int c = 0; c < scene->cells; c++)
+            for (int edge = 0; edge < 2; edge++) {
+                const Look look = look_of(scene->cell[c]);
+                paint_edge(scene, plot, scene->cell[c], at, edge, (double)place);
+                plot_lines(plot, &look, place || edge ? NULL : scene->cell[c]);
+            }
+        plot_tic(&plot->x, experiment->shown_names[at], (double)place + 0.5);
+        place++;
+    }
+}
+
 /* ---- the figures of an experiment ---- */
 
 static bool of_any(const Scene *scene)
 {
     return scene->lengths > 0;
+}
+
+static bool of_numbers(const Scene *scene)
+{
+    return of_any(scene) && scene->experiment->shown == SHOWN_NUMBERS;
 }
 
 static bool of_lengths(const Scene *scene)
@@ -422,16 +467,18 @@ static bool of_score(const Scene *scene)
 
 static bool of_one_length(const Scene *scene)
 {
-    return scene->lengths == 1 && !scene_samples(scene, NULL, NUMBERS_MEASURED);
+    return scene->lengths == 1 && (scene->experiment->shown != SHOWN_NUMBERS ||
+                                   !scene_samples(scene, NULL, NUMBERS_MEASURED));
 }
 
 static const struct {
     bool (*asked)(const Scene *scene);
     void (*paint)(const Scene *scene, Plot *plot, Figure *figure);
 } kinds[] = {
-    {of_any, paint_measured},     {of_success, paint_success}, {of_score, paint_scores},
-    {of_lengths, paint_losses},   {of_one_length, paint_bars}, {of_any, paint_longest},
-    {of_lengths, paint_shortest},
+    {of_numbers, paint_measured}, {of_any, paint_outlines},
+    {of_success, paint_success},  {of_score, paint_scores},
+    {of_lengths, paint_losses},   {of_one_length, paint_bars},
+    {of_any, paint_longest},      {of_lengths, paint_shortest},
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };

@@ -4,26 +4,23 @@
  * ways of Le et al. 2015 and Bai et al. 2018: rows of 28 pixels, one pixel a step, and one
  * pixel a step in an order that is drawn once. --length is the number of steps; where it is
  * less than the image has, a step's pixels are means of squares. */
-#include "data.h"
-#include "idx.h"
+#include "images.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SIDE     28
-#define CLASSES  10
-#define HELD_OUT 5000 /* last images of the training file: validation */
+#define SIDE     IMAGE_SIDE
+#define CLASSES  IMAGE_CLASSES
+#define HELD_OUT IMAGE_HELD_OUT
 
 typedef enum Reading { ROWS, PIXELS, PERMUTED } Reading;
 
 /* ---- the files ---- */
 
-typedef struct Set {
-    Idx images, labels;
-} Set;
+typedef ImageSet Set;
 
-static void set_close(Set *set)
+void set_close(ImageSet *set)
 {
     idx_close(&set->images);
     idx_close(&set->labels);
@@ -71,7 +68,7 @@ static bool path_beside(const char *path, int which, char beside[4096], WeftErro
     return true;
 }
 
-static bool sets_open(const char *path, Set *train, Set *test, WeftError *err)
+bool sets_open(const char *path, ImageSet *train, ImageSet *test, WeftError *err)
 {
     char beside[4][4096];
     for (int i = 0; i < 4; i++)
@@ -287,10 +284,8 @@ READING(permuted_data, PERMUTED)
 /* ---- the experiments ---- */
 
 #define IMAGES_COMMON                                                                  \
-    .chapter = CHAPTER_IMAGES,                                                         \
-    .file = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz",            \
-    .file_from = "Debian's dataset-fashion-mnist", .glance = 20,                       \
-    .score_name = "accuracy", .unit = "nats",                                          \
+    .chapter = CHAPTER_IMAGES, .file = IMAGES_FILE, .file_from = IMAGES_FROM,          \
+    .glance = 20, .score_name = "accuracy", .unit = "nats",                            \
     .length_name = "steps in which an image is read"
 
 #define MNIST                                                                          \

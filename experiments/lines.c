@@ -145,9 +145,10 @@ void lines_close(Lines *lines)
 }
 
 /* Of 10^4 parts, by the bits of the text. */
-Part line_part(const Line *line, const double split[PARTS], uint64_t seed)
+Part line_part(const Line *line, int field, const double split[PARTS], uint64_t seed)
 {
-    const uint64_t bits = fnv(FNV_START, line->field[0], strlen(line->field[0]));
+    const uint64_t bits =
+        fnv(FNV_START, line->field[field], strlen(line->field[field]));
     const double at = weft_random_below(seed, 0x6c696e65, bits, 10000) / 100.0;
     if (at < split[TRAINING]) return TRAINING;
     return at < split[TRAINING] + split[VALIDATION] ? VALIDATION : TEST;

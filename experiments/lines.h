@@ -77,8 +77,8 @@ bool vocabulary_note(const Vocabulary *vocabulary, const char *key, WeftNet *net
 bool vocabulary_recall(const WeftNet *net, const char *key, Vocabulary *vocabulary,
                        WeftError *err);
 
-/* Which part a line is in, by its first field, so that no two parts share one. */
-Part line_part(const Line *line, const double split[PARTS], uint64_t seed);
+/* Which part a line is in, by one of its fields, so that no two parts share one. */
+Part line_part(const Line *line, int field, const double split[PARTS], uint64_t seed);
 
 /* The lines of a file by part, as symbols; a part's are in the order of their first fields. */
 typedef struct Sequences {

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define CELLS_SHOWN 8 /* columns of texts */
+
 /* ---- HTML ---- */
 
 static void put(FILE *html, const char *text)
@@ -259,6 +261,39 @@ static void tables_put(FILE *html, const Result *result, const Tally *claims,
     }
 }
 
+/* ---- texts that were made ---- */
+
+static void letters_put(FILE *html, const Made *made)
+{
+    char text[8 * MEASURED_MAX] = "";
+    for (int i = 0; i < made->count; i++)
+        append(text, sizeof text, "&#%u;", (unsigned)made->value[i]);
+    fprintf(html, "<td>%s</td>", text);
+}
+
+static void texts_put(FILE *html, const Result *result)
+{
+    const Experiment *experiment = result->experiment;
+    char columns[512] = "of", cell[CELLS_SHOWN][CELL_NAME_SIZE];
+    int cells = 0;
+    if (experiment->shown != SHOWN_LETTERS) return;
+    for (const char *list = experiment->grid.cells;
+         cells < CELLS_SHOWN && list_next(&list, cell[cells], sizeof *cell);)
+        append(columns, sizeof columns, "|%s", cell[cells++]);
+    table_begin(html, "Drawn, each as likely as the net says", columns);
+    for (uint64_t at = 0; experiment->shown_names[at]; at++) {
+        if (!made_of(&result->rows, NULL, at).count) continue;
+        fprintf(html, "<tr>");
+        element(html, "td", "%s", experiment->shown_names[at]);
+        for (int c = 0; c < cells; c++) {
+            const Made made = made_of(&result->rows, cell[c], at);
+            letters_put(html, &made);
+        }
+        fprintf(html, "</tr>\n");
+    }
+    table_end(html);
+}
+
 /* ---- trainings ---- */
 
 /* A row's place in its list: the rows that count come first. */
@@ -418,6 +453,7 @@ static bool experiment_put(FILE *html, const Result *result, const char *folder,
     put(html, experiment->claim);
     fprintf(html, ".</p>\n");
     if (!figures_put(html, result, folder, err)) return false;
+    texts_put(html, result);
     tables_put(html, result, &claims, &values);
     if (!rates_put(html, result, err)) return false;
     repeat_put(html, result);

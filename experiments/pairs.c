@@ -1,4 +1,5 @@
-/* pairs.c: pairs of sequences: an encoder reads the first, and the net makes the second. */
+/* pairs.c: pairs of sequences: an encoder reads the first, and the net makes the second. A first
+ * that is one unit as a whole is a class: its vector alone is what the second is made from. */
 #include "classify.h"
 #include "progress.h"
 
@@ -19,7 +20,7 @@ struct Pairs {
     Sequences sequences;
     WeftEncoder encoder;
     int rows, beam;
-    bool reverse;
+    bool reverse, classes; /* classes: the first fields are */
     Lot lot[PARTS];
 };
 
@@ -54,9 +55,11 @@ static bool fill(void *context, uint64_t index, WeftBatch *batch, WeftError *err
     (void)err;
     const Lot *lot = context;
     const size_t *item = lot->pairs->sequences.item[lot->part];
-    for (int row = 0; row < batch->rows; row++)
+    for (int row = 0; row < batch->rows; row++) {
         put_pair(lot->pairs, item[range_item(&lot->range, LINE, batch, index, row)],
                  batch, row);
+        if (batch->weight[row] == 0) batch->length[row] = 0; /* past the last one */
+    }
     weft_batch_sort(batch);
     return true;
 }
@@ -205,11 +208,25 @@ static bool count_part(const Pairs *pairs, WeftNet *net, Part part, int percent,
     return good;
 }
 
+/* Of classes: the loss of the units, in nats, and the share of them that is most likely. */
+static bool evaluate_units(Pairs *pairs, WeftNet *net, Part part, int percent,
+                           WeftScore *score, WeftError *err)
+{
+    const WeftSource source = source_of(&pairs->lot[part]);
+    const uint64_t rows = (uint64_t)pairs->rows,
+                   all = (pairs->sequences.count[part] + rows - 1) / rows;
+    *score = (WeftScore){0};
+    return all == 0 ||
+           weft_evaluate(net, &source, 0, percent_of(all, percent), score, err);
+}
+
 /* The loss is the edits for each unit, the accuracy the share that is right as a whole. */
 static bool evaluate(Data *data, WeftNet *net, Part part, int percent, WeftScore *score,
                      WeftError *err)
 {
     Counts c = {0};
+    if (((Pairs *)data->own)->classes)
+        return evaluate_units(data->own, net, part, percent, score, err);
     if (!count_part(data->own, net, part, percent, &c, err)) return false;
     *score = (WeftScore){c.edits / c.units, c.right / c.all, c.all};
     return true;
@@ -217,22 +234,52 @@ static bool evaluate(Data *data, WeftNet *net, Part part, int percent, WeftScore
 
 static void tell(const Data *data, const WeftScore *score, char text[256])
 {
-    (void)data;
     text[0] = 0;
     if (score->targets == 0)
         append(text, 256, "nothing to score: no line is in this part");
+    else if (((const Pairs *)data->own)->classes)
+        append(text, 256, "%.4f nats a unit over %.0f", score->loss, score->targets);
     else
         append(text, 256, "%.2f %% of %.0f right as a whole, %.2f edits in 100 units",
                100 * score->accuracy, score->targets, 100 * score->loss);
 }
 
-/* None is known. */
+/* The targets of a part, each with its end, one after the other; their number. */
+static size_t join(const Pairs *pairs, Part part, int32_t **text, WeftError *err)
+{
+    const Sequences *s = &pairs->sequences;
+    const size_t all = s->at[1][s->lines.count] + s->lines.count;
+    size_t count = 0;
+    *text = malloc((all + 1) * sizeof **text);
+    if (!*text) fail(err, "out of memory");
+    for (size_t i = 0; *text && i < s->count[part]; i++) {
+        int n;
+        const int32_t *symbol = sequences_get(s, 1, s->item[part][i], &n);
+        memcpy(*text + count, symbol, (size_t)n * sizeof *symbol);
+        count += (size_t)n;
+        (*text)[count++] = UNIT_END;
+    }
+    return count;
+}
+
+/* Of classes: what the units alone tell, without the class. */
 static bool baseline(Data *data, Part part, int index, char name[BASELINE_SIZE],
                      WeftScore *score, WeftError *err)
 {
-    (void)data, (void)part, (void)index, (void)score, (void)err;
+    static const char *const names[] = {"bigrams", "trigrams"};
+    const Pairs *pairs = data->own;
+    int32_t *train = NULL, *test = NULL;
     name[0] = 0;
-    return true;
+    if (!pairs->classes || index > 1 || pairs->sequences.count[part] == 0) return true;
+    const size_t n = join(pairs, TRAINING, &train, err),
+                 m = train ? join(pairs, part, &test, err) : 0;
+    snprintf(name, BASELINE_SIZE, "%s", names[index]);
+    *score = (WeftScore){.accuracy = NAN, .targets = (double)m};
+    const bool good = test && weft_ngram(train, n, test, m, data->shape.outputs,
+                                         1 + index, &score->loss, err);
+    free(train);
+    free(test);
+    return good;
 }
 
 /* ---- opening ---- */
@@ -289,9 +336,10 @@ bool pairs_lines(Lines *lines, const DataOptions *options, const Settings *setti
     pairs->rows = settings->batch;
     pairs->beam = options->beam;
     pairs->reverse = options->reverse;
+    pairs->classes = s->vocabulary[0].units == WHOLE;
     pairs->encoder = (WeftEncoder){.input = WEFT_SYMBOLS,
                                    .inputs = vocabulary_symbols(&s->vocabulary[0]),
-                                   .layer_count = 1};
+                                   .layer_count = !pairs->classes};
     for (Part part = 0; part < PARTS; part++)
         pairs->lot[part] = (Lot){pairs,
                                  part,
@@ -335,7 +383,9 @@ static bool predict_text(WeftNet *net, const DataOptions *options,
     const WeftDecode how = {.begin = UNIT_END,
                             .end = UNIT_END,
                             .longest = 4 * n + 32,
-                            .beam = options->beam};
+                            .beam = options->temperature > 0 ? 1 : options->beam,
+                            .temperature = (float)options->temperature,
+                            .seed = options->seed};
     int32_t *symbol = calloc((size_t)n + 1, sizeof *symbol),
             *turned = calloc((size_t)n + 1, sizeof *turned),
             *made = calloc((size_t)how.longest, sizeof *made);
@@ -370,5 +420,20 @@ bool pairs_predict(WeftNet *net, const DataOptions *options, const char *text,
         vocabulary_close(&target);
     }
     vocabulary_close(&units);
+    return good;
+}
+
+bool pairs_draw(const Data *data, WeftNet *net, const char *class, uint64_t seed,
+                char *text, size_t size, WeftError *err)
+{
+    const Pairs *pairs = data->own;
+    const Vocabulary *v = pairs->sequences.vocabulary;
+    const DataOptions how = {.temperature = 1, .seed = seed};
+    FILE *out = fmemopen(text, size, "w");
+    if (!out) return fail(err, "out of memory");
+    const bool good = predict_text(net, &how, &v[0], &v[1], class, false, out, err);
+    fclose(out);
+    text[size - 1] = 0;
+    text[strcspn(text, "\n")] = 0;
     return good;
 }

@@ -11,6 +11,8 @@
 
 typedef struct Options {
     int threads, beam; /* beam 0: the training's */
+    double temperature;
+    uint64_t seed;
     bool scores;
 } Options;
 
@@ -19,6 +21,8 @@ typedef struct Options {
 static const Option predict_options[] = {
     {"threads", "N", "0: one for each usable physical core", &option_int, FIELD(threads), 0, 4096, NULL},
     {"beam", "N", "of a net of pairs: sequences that are kept at each step; 0: as in training", &option_int, FIELD(beam), 0, 1024, NULL},
+    {"temperature", "X", "of a net of pairs: its units are drawn, less boldly below 1; 0: the most likely", &option_number, FIELD(temperature), 0, 100, NULL},
+    {"seed", "N", "of what is drawn; each line has its own", &option_count, FIELD(seed), 0, 0, NULL},
     {"scores", NULL, "of lines: after a tab, the label's probability, or the sequence's logarithm of it", &option_switch, FIELD(scores), 0, 0, NULL},
     {0},
 };
@@ -57,7 +61,9 @@ static bool predict_file(const Saved *saved, const Options *options, FILE *in,
     Line line;
     bool good = true, more;
     if (options->beam) how.beam = options->beam;
+    how.temperature = options->temperature;
     while (good && (good = line_next(&reader, &line, &more, err)) && more) {
+        how.seed = options->seed + line.number;
         good = labels ? labelled_predict(saved->net, &how, line.field[0],
                                          options->scores, stdout, err)
                       : pairs_predict(saved->net, &how, line.field[0], options->scores,

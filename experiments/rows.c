@@ -312,3 +312,19 @@ bool rows_choose(Rows *rows, WeftError *err)
     free(loss);
     return true;
 }
+
+Made made_of(const Rows *rows, const char *cell, uint64_t at)
+{
+    Made made = {0};
+    const Row *first = NULL;
+    for (int i = 0; i < rows->count; i++) {
+        const Row *row = &rows->row[i];
+        if (strcmp(row->state, STATE_MEASURED) || (cell && strcmp(row->cell, cell)))
+            continue;
+        if (!first) first = row;
+        if (row->seed != first->seed || strcmp(row->cell, first->cell)) continue;
+        if (row->at == at && made.count < MEASURED_MAX)
+            made.value[made.count++] = row->loss;
+    }
+    return made;
+}

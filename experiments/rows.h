@@ -100,3 +100,11 @@ typedef struct Result {
     const Experiment *experiment;
     Rows rows;
 } Result;
+
+/* Numbers that were measured of a cell (NULL: the first that has some), of its first seed, at `at`,
+ * in their order. */
+typedef struct Made {
+    int count;
+    double value[MEASURED_MAX];
+} Made;
+Made made_of(const Rows *rows, const char *cell, uint64_t at);

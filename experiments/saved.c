@@ -1,6 +1,7 @@
 /* saved.c: see saved.h. */
 #include "saved.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,15 +97,36 @@ uint64_t fnv(uint64_t digest, const void *bytes, size_t count)
     return digest;
 }
 
-bool file_digest(const char *path, uint64_t *digest, WeftError *err)
+static bool add_file(const char *path, uint64_t *digest, WeftError *err)
 {
     FILE *file = fopen(path, "rb");
     if (!file) return fail(err, "%s: %s", path, strerror(errno));
     char block[1 << 16];
-    *digest = FNV_START;
     for (size_t got; (got = fread(block, 1, sizeof block, file)) > 0;)
         *digest = fnv(*digest, block, got);
     const bool good = !ferror(file) || fail(err, "%s: %s", path, strerror(errno));
     fclose(file);
+    return good;
+}
+
+static int is_seen(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+bool file_digest(const char *path, uint64_t *digest, WeftError *err)
+{
+    struct dirent **list = NULL;
+    const int count = scandir(path, &list, is_seen, alphasort);
+    *digest = FNV_START;
+    if (count < 0) return add_file(path, digest, err);
+    bool good = true;
+    for (int i = 0; i < count; i++) {
+        char inside[4096];
+        snprintf(inside, sizeof inside, "%s/%s", path, list[i]->d_name);
+        good = good && add_file(inside, digest, err);
+        free(list[i]);
+    }
+    free(list);
     return good;
 }

@@ -31,7 +31,8 @@ Status saved_verb(const Verb *verb, int argc, char **argv,
 bool saved_note(WeftNet *net, const char *name, const Settings *settings,
                 const DataOptions *options, WeftError *err);
 
-/* FNV-1a 64 of a file's bytes. */
+/* FNV-1a 64 of a file's bytes, or of those of all files of a folder, in the order of their
+ * names. */
 bool file_digest(const char *path, uint64_t *digest, WeftError *err);
 #define FNV_START 0xcbf29ce484222325u
 uint64_t fnv(uint64_t digest, const void *bytes, size_t count);

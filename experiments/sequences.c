@@ -14,7 +14,10 @@ typedef struct Sorting {
 
 static Part part_of(const Lines *lines, const SequencesHow *how, size_t line)
 {
-    return how->split ? line_part(&lines->line[line], how->split, how->seed) : TEST;
+    /* of a class and what it makes, all parts have all classes */
+    const int field = how->units[0] == WHOLE;
+    return how->split ? line_part(&lines->line[line], field, how->split, how->seed)
+                      : TEST;
 }
 
 /* Vocabularies are those of the training part, so that nothing leaks from the others. */

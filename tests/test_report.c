@@ -68,13 +68,13 @@ static const Experiment other = {
     .claims = bad_claims,
 };
 
-typedef struct Made {
+typedef struct Sampled {
     Row row[400];
     Rows rows;
-} Made;
+} Sampled;
 
 /* A training: an evaluation on the way, and the last. */
-static void train(Made *made, const char *cell, uint64_t length, uint64_t seed,
+static void train(Sampled *made, const char *cell, uint64_t length, uint64_t seed,
                   double loss, const char *state)
 {
     Row row = {.experiment = "drawn",
@@ -103,7 +103,7 @@ static void train(Made *made, const char *cell, uint64_t length, uint64_t seed,
     made->rows.row = made->row;
 }
 
-static void measure(Made *made, const char *cell, uint64_t at, double value)
+static void measure(Sampled *made, const char *cell, uint64_t at, double value)
 {
     made->row[made->rows.count++] = (Row){.cell = cell,
                                           .at = at,
@@ -116,7 +116,7 @@ static void measure(Made *made, const char *cell, uint64_t at, double value)
     made->rows.row = made->row;
 }
 
-static void train_all(Made *made, const char *cell, double loss)
+static void train_all(Sampled *made, const char *cell, double loss)
 {
     for (uint64_t seed = 0; seed < 2; seed++)
         for (uint64_t length = 10; length <= 20; length += 10)
@@ -126,7 +126,7 @@ static void train_all(Made *made, const char *cell, double loss)
 
 /* ---- lines ---- */
 
-static Made made[2];
+static Sampled made[2];
 static Result result[2];
 static Page page;
 
@@ -224,7 +224,7 @@ static bool holds(const char *path, const char *what)
 }
 
 /* Draws them, and expects that gnuplot complains of nothing. */
-static void draw(const Experiment *experiment, const Made *of)
+static void draw(const Experiment *experiment, const Sampled *of)
 {
     const Result one = {experiment, of->rows};
     WeftError err;
@@ -256,7 +256,7 @@ static void expect_figures(const char *names)
 
 static void draw_two(Experiment experiment)
 {
-    Made of = {{{0}}, {0}};
+    Sampled of = {{{0}}, {0}};
     train_all(&of, "lstm", 0.005);
     train_all(&of, "rnn", 0.5);
     draw(&experiment, &of);
@@ -281,7 +281,7 @@ Test(figures, of_several_lengths)
 
 Test(figures, of_one_length)
 {
-    Made of = {{{0}}, {0}};
+    Sampled of = {{{0}}, {0}};
     for (uint64_t seed = 0; seed < 3; seed++) {
         train(&of, "lstm", 20, seed, 0.1, STATE_SPENT);
         train(&of, "gru", 20, seed, 0.2, STATE_SPENT);
@@ -305,7 +305,7 @@ static bool measured(WeftNet *net, struct Data *data, const Settings *settings,
 Test(figures, of_what_was_measured)
 {
     Experiment experiment = drawn;
-    Made of = {{{0}}, {0}};
+    Sampled of = {{{0}}, {0}};
     experiment.measure = measured;
     experiment.value_name = "gradient norm";
     experiment.at_name = "lag (steps)";
@@ -324,7 +324,7 @@ Test(figures, of_what_was_measured)
 
 Test(figures, have_dashed_lines_for_what_needs_no_training)
 {
-    Made of = {{{0}}, {0}};
+    Sampled of = {{{0}}, {0}};
     train_all(&of, "lstm", 0.005);
     of.row[of.rows.count++] = (Row){.cell = "n-gram",
                                     .loss = 0.3,
@@ -346,7 +346,7 @@ Test(figures, have_dashed_lines_for_what_needs_no_training)
 /* Nothing of this may make gnuplot complain. */
 Test(figures, of_awkward_rows)
 {
-    Made of = {{{0}}, {0}};
+    Sampled of = {{{0}}, {0}};
     train(&of, "lstm", 10, 0, NAN, STATE_DIVERGED);
     train(&of, "lstm", 20, 0, 0, STATE_SOLVED);
     train(&of, "rnn", 10, 0, 1e300, STATE_SPENT);
@@ -359,7 +359,7 @@ Test(figures, of_awkward_rows)
 
 Test(figures, of_which_there_is_nothing_to_show_are_not_drawn)
 {
-    Made none = {{{0}}, {0}}, diverged = none, single = none;
+    Sampled none = {{{0}}, {0}}, diverged = none, single = none;
     draw(&drawn, &none);
     expect_figures("");
     train(&diverged, "lstm", 20, 0, NAN, STATE_DIVERGED);
@@ -589,7 +589,7 @@ Test(report, page_has_ours_beside_the_paper)
 
 Test(report, names_of_cells_are_escaped)
 {
-    Made odd = {{{0}}, {0}};
+    Sampled odd = {{{0}}, {0}};
     train_all(&odd, "<b>&\"'.cell", 0.1);
     result[1].rows = odd.rows;
     const char *text = page_text();
@@ -598,7 +598,7 @@ Test(report, names_of_cells_are_escaped)
     cr_expect(strstr(text, "<td>&lt;b&gt;&amp;&quot;'.cell</td>"));
 }
 
-static void rate(Made *of, int seed, double rate, double loss)
+static void rate(Sampled *of, int seed, double rate, double loss)
 {
     train(of, "lstm", 20, (uint64_t)seed, loss, STATE_SPENT);
     of->row[of->rows.count - 2].rate = of->row[of->rows.count - 1].rate = rate;
@@ -607,7 +607,7 @@ static void rate(Made *of, int seed, double rate, double loss)
 Test(report, page_shows_all_rates_and_marks_the_one_that_was_chosen)
 {
     Rows rows;
-    Made of = {{{0}}, {0}};
+    Sampled of = {{{0}}, {0}};
     WeftError err;
     rate(&of, 0, 0.1, 0.3);
     rate(&of, 0, 0.01, 0.2);
