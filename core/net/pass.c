@@ -383,21 +383,60 @@ static void window_lengths(const Side *side, Window *w)
     list_live(w->T, B, all, w->rbegun, w->rended, w->rlive, w->rrow, w->rrow_at);
 }
 
-/* Row b of blocks of as many rows each becomes the row before which lies that share of the live
- * steps; a row has the work of one step beside its own. */
+/* Steps of a row, of both sides. */
+static int64_t steps_of(const Pass *p, int b)
+{
+    return p->batch.length[b] + (p->shape.S > 0 ? p->batch.source_length[b] : 0);
+}
+
+#define STEP_ROWS                                                                      \
+    3 /* a step of a block costs as much as so many rows of it, beside its own */
+
+/* The row before which the first block ends that begins at `first` and takes at most so long, in
+ * steps of rows. */
+static int block_end(const Pass *p, int first, int64_t most)
+{
+    int64_t longest = 0, all = 0;
+    int b = first;
+    for (; b < p->shape.B; b++) {
+        const int64_t steps = steps_of(p, b);
+        all += steps;
+        if (steps > longest) longest = steps;
+        if (b > first && all + STEP_ROWS * longest > most) break;
+    }
+    return b;
+}
+
+/* Whether so many blocks suffice for all rows. */
+static bool blocks_suffice(const Pass *p, int blocks, int64_t most)
+{
+    int row = 0;
+    for (int i = 0; i < blocks; i++) row = block_end(p, row, most);
+    return row == p->shape.B;
+}
+
+/* Blocks are of as many rows each where all are as long; else the longest of them is as short as
+ * can be. */
 static void share_rows(Pass *p)
 {
-    const int B = p->shape.B;
-    const int *const length = p->batch.length, *const source = p->batch.source_length;
-    int64_t all = 0, before = 0;
-    for (int b = 0; b < B; b++) all += 1 + length[b] + (source ? source[b] : 0);
-    for (int b = 0, row = 0; b <= B; b++) {
-        while (row < B && before * B < all * b) {
-            before += 1 + length[row] + (source ? source[row] : 0);
-            row++;
-        }
-        p->share[b] = row;
+    const int B = p->shape.B, blocks = p->split.rows;
+    int64_t least = 0, enough = 0;
+    bool alike = true;
+    for (int b = 0; b <= B; b++) p->share[b] = b;
+    for (int b = 0; b < B; b++) {
+        alike &= steps_of(p, b) == steps_of(p, 0);
+        enough += (1 + STEP_ROWS) * steps_of(p, b);
     }
+    if (alike || blocks == 1) return;
+    while (enough - least > 1) {
+        const int64_t middle = least + (enough - least) / 2;
+        *(blocks_suffice(p, blocks, middle) ? &enough : &least) = middle;
+    }
+    for (int i = 0, row = 0; i < blocks; i++) {
+        p->share[part_at(B, 1, i, blocks)] = row;
+        row = block_end(p, row, enough);
+    }
+    p->share[B] = B;
 }
 
 void pass_window(const PassShape *s, int own, Window *w)

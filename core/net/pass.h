@@ -180,8 +180,8 @@ struct Pass {
     PassList list[2]; /* of a whole update, and of a rest of a batch */
 
     /* the update at hand */
-    int *share; /* [B + 1]: the row that a block begins with, which was to begin with
-                             this one: blocks share the live steps of rows */
+    int *share; /* [B + 1]: the row that the block begins with that was to begin with
+                             this one: blocks are to take as long, whatever their rows' lengths */
     int offset, windows;  /* first step, windows */
     uint64_t seed, steps; /* of dropout; number of the batch's first step */
     uint64_t visited;     /* the batch, of net->stale */
