@@ -465,6 +465,13 @@ static WeftInput input_of(WeftInput input, const Settings *settings)
     return input == WEFT_SYMBOLS && settings->embedding ? WEFT_EMBEDDING : input;
 }
 
+/* An embedding is dropped too where there is an encoder: nothing else of a net of one layer is. */
+static void drop_embedding(Layers *layers, WeftInput input, const Settings *settings)
+{
+    if (layers->count && input == WEFT_EMBEDDING)
+        layers->layer[0].drop = (float)settings->dropout;
+}
+
 /* The encoder of the data, with the layers that the settings tell, if it has any. */
 static bool make_encoder(Made *made, const Settings *settings, const WeftEncoder *of,
                          WeftError *err)
@@ -481,9 +488,11 @@ static bool make_encoder(Made *made, const Settings *settings, const WeftEncoder
         if (!layers_fill(&made->encoder_layers, &own, text, err) ||
             !layers_set(&made->encoder_layers, settings, err))
             return false;
+        drop_embedding(&made->encoder_layers, encoder->input, settings);
         encoder->layers = made->encoder_layers.layer;
         encoder->layer_count = made->encoder_layers.count;
     }
+    drop_embedding(&made->layers, model->input, settings);
     model->encoder = encoder;
     if (settings->hand_over)
         (void)hand_over_parse(settings->hand_over, &model->hand_over);

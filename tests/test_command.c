@@ -1,5 +1,5 @@
 /* test_command.c: the command as a user meets it: what it does, says and returns. */
-#include "folder.h"
+#include "command_rig.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -8,38 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WEFT     BUILD_DIR "/weft"
-#define OUT_SIZE 65536
-
-static char out[OUT_SIZE]; /* of the last call, both streams */
-
-/* ---- calls, in a folder of one's own ---- */
-
 TestSuite(command, .init = open_folder, .fini = close_folder, .timeout = 120);
-
-/* Runs a shell line, in which weft is the command; returns its exit status. */
-static int shell(const char *format, ...)
-{
-    char line[2048];
-    int used = snprintf(line, sizeof line, "weft() { '%s' \"$@\"; }; { ", WEFT);
-    va_list list;
-    va_start(list, format);
-    used += vsnprintf(line + used, sizeof line - (size_t)used, format, list);
-    va_end(list);
-    snprintf(line + used, sizeof line - (size_t)used, "; } 2>&1 </dev/null");
-    FILE *pipe = popen(line, "r");
-    cr_assert(pipe);
-    out[fread(out, 1, sizeof out - 1, pipe)] = 0;
-    const int status = pclose(pipe);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-#define expect_call(status, says, ...)                                                 \
-    do {                                                                               \
-        const int got = shell(__VA_ARGS__);                                            \
-        cr_expect_eq(got, status, "%s: status %d\n%s", #__VA_ARGS__, got, out);        \
-        cr_expect(strstr(out, says), "%s: no \"%s\" in\n%s", #__VA_ARGS__, says, out); \
-    } while (0)
 
 static void write_file(const char *path, const void *bytes, size_t count)
 {
@@ -70,20 +39,6 @@ static void write_table(const char *path)
 }
 
 #define SMALL "--hidden 16 --chunk 10 --batch 8 --schedule constant"
-
-/* The 16 digits after the last "digest: ". */
-static const char *digest(void)
-{
-    static char digits[4][17];
-    static int turn;
-    char *to = digits[turn++ % 4];
-    const char *at = NULL;
-    for (const char *hit = out; (hit = strstr(hit, "digest: ")); hit++) at = hit + 8;
-    cr_assert(at, "no digest in\n%s", out);
-    snprintf(to, 17, "%.16s", at);
-    cr_assert_eq(strspn(to, "0123456789abcdef"), 16, "%s", to);
-    return to;
-}
 
 /* ---- calls ---- */
 
