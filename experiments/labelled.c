@@ -108,7 +108,7 @@ static bool count_lines(const Labelled *l, WeftNet *net, Part part, size_t first
         c->all++;
         c->said[said]++;
         if (label < 0) continue; /* one that the net does not know */
-        c->loss -= log(fmax((double)p[label], 1e-30));
+        c->loss -= weft_log((double)p[label] > 1e-30 ? (double)p[label] : 1e-30);
         c->there[label]++;
         c->right[label] += said == label;
         c->hits += said == label;
@@ -185,8 +185,8 @@ static bool baseline(Data *data, Part part, int index, char name[BASELINE_SIZE],
     for (size_t i = 0; i < s->count[part]; i++) {
         const int label = *sequences_get(s, 1, s->item[part][i], &one) - UNIT_FIRST;
         hits += label == most;
-        loss -= log(((double)times[label] + 1) /
-                    (double)(s->count[TRAINING] + (size_t)l->labels));
+        loss -= weft_log(((double)times[label] + 1) /
+                         (double)(s->count[TRAINING] + (size_t)l->labels));
     }
     free(times);
     const double all = (double)s->count[part];
