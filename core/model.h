@@ -26,6 +26,15 @@ static inline int most(int a, int b)
     return a > b ? a : b;
 }
 
+/* The first of the largest. */
+static inline int largest(const float *p, int n)
+{
+    int best = 0;
+    for (int j = 1; j < n; j++)
+        if (p[j] > p[best]) best = j;
+    return best;
+}
+
 /* Where part of n elements begins, cut into parts of whole units; part = parts: n. */
 static inline int part_at(int n, int unit, int part, int parts)
 {

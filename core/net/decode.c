@@ -169,14 +169,6 @@ static int draw(const Decoding *d, const float *p, int b, int t)
     return last;
 }
 
-static int largest(const float *p, int O)
-{
-    int best = 0;
-    for (int j = 1; j < O; j++)
-        if (p[j] > p[best]) best = j;
-    return best;
-}
-
 /* One that may go on: whose, what with, how good. */
 typedef struct Candidate {
     int parent, symbol;

@@ -93,12 +93,7 @@ static float row_hit(WeftLoss loss, int O, const float *a, const float *target,
                      int label)
 {
     int right = 0;
-    if (loss == WEFT_SOFTMAX) {
-        int best = 0;
-        for (int j = 1; j < O; j++)
-            if (a[j] > a[best]) best = j;
-        return best == label ? 1 : 0;
-    }
+    if (loss == WEFT_SOFTMAX) return largest(a, O) == label ? 1 : 0;
     if (loss == WEFT_SQUARE) return 0;
     for (int j = 0; j < O; j++) right += (a[j] > 0) == (target[j] > 0.5f);
     return (float)right / (float)O;

@@ -31,14 +31,6 @@ static double probability(const WeftNet *net, const WeftTrain *t)
     return part * (1 - (double)t->teacher_last);
 }
 
-static int largest(const float *p, int n)
-{
-    int best = 0;
-    for (int j = 1; j < n; j++)
-        if (p[j] > p[best]) best = j;
-    return best;
-}
-
 /* Of step t + 1, from what the net says at t. */
 static void replace(const Teacher *teacher, const WeftNet *net, const WeftTrain *train,
                     int t)
