@@ -303,6 +303,53 @@ Test(encoder, steps_one_by_one_are_those_of_a_batch)
     }
 }
 
+/* Whatever was predicted before, and however long. */
+Test(encoder, what_is_read_anew_is_as_if_for_the_first_time)
+{
+    for (int i = 0; i < CASES; i++) {
+        Rig r;
+        Arrays a;
+        WeftTeam *const team = rig_team(1);
+        rig_open(&r, &cases[i]);
+        WeftNet *const net = rig_net(&r, team);
+        WeftBatch all = batch_of(&r, &a, ROWS);
+        float out[T * ROWS * OUTPUTS], first[T * ROWS * OUTPUTS];
+        r.drawn.lengths = true;
+        MUST(drawn_fill(&r.drawn, 0, &all, &err));
+        MUST(weft_predict(net, &all, out, &err));
+        all.steps = 1, all.length = NULL;
+        MUST(weft_predict(net, &all, first, &err));
+        if (!cases[i].vector)
+            cr_expect(memcmp(first, out, ROWS * OUTPUTS * sizeof *out) == 0, "%s",
+                      cases[i].name);
+        weft_net_close(net);
+        weft_team_close(team);
+        rig_close(&r);
+    }
+}
+
+/* A call that failed may have had other memory: what had been read is not there. */
+Test(encoder, nothing_goes_on_from_what_was_not_read)
+{
+    Rig r;
+    Arrays a;
+    WeftTeam *const team = rig_team(1);
+    rig_open(&r, &cases[6]);
+    WeftNet *const net = rig_net(&r, team);
+    WeftBatch all = batch_of(&r, &a, ROWS);
+    float out[T * ROWS * OUTPUTS];
+    MUST(drawn_fill(&r.drawn, 0, &all, &err));
+    MUST(weft_predict(net, &all, out, &err));
+    all.source_steps = S - 1, all.source_length = NULL;
+    all.symbol[0] = INPUTS;
+    FAILS(weft_predict(net, &all, out, &err), "symbol 5");
+    all.symbol[0] = 0, all.fresh = false;
+    FAILS(weft_predict(net, &all, out, &err), "to go on from");
+    weft_net_close(net);
+    weft_team_close(team);
+    rig_close(&r);
+}
+
 Test(encoder, saved_nets_predict_the_same)
 {
     for (int i = 0; i < CASES; i++) {

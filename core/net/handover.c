@@ -169,13 +169,9 @@ void hand_over_move(const Pass *from, Pass *to)
 {
     const Side *const a = &from->side[ENCODER], *const b = &to->side[ENCODER];
     const size_t B = (size_t)from->shape.B, bytes = sizeof(float);
-    *b->window = (Window){.T = a->window->T,
-                          .lengths = a->window->lengths,
-                          .fresh = true,
-                          .begun = b->window->begun,
-                          .ended = b->window->ended,
-                          .rbegun = b->window->rbegun,
-                          .rended = b->window->rended};
+    b->window->T = a->window->T;
+    b->window->lengths = a->window->lengths;
+    b->window->fresh = true;
     memcpy(b->length, a->length, B * sizeof *b->length);
     memcpy(b->window->ended, a->window->ended, B * sizeof *b->window->ended);
     if (to->hand_over.summary)

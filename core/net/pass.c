@@ -281,8 +281,10 @@ void pass_set_states(Pass *p, const float *states)
 
 static bool move_states(const Pass *from, Pass *to, Error *err)
 {
-    if (!from || !from->carried || from->shape.B != to->shape.B) return true;
-    if (from->shape.S > 0 && from->shape.S == to->shape.S) hand_over_move(from, to);
+    if (!from || !from->carried || from->shape.B != to->shape.B ||
+        from->shape.S != to->shape.S) /* what was read has no place there */
+        return true;
+    if (from->shape.S > 0) hand_over_move(from, to);
     const size_t floats = from->side[MAIN].states * (size_t)from->shape.B;
     float *const states = malloc((floats + 1) * sizeof *states);
     if (!states) return error(err, "out of memory");

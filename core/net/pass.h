@@ -213,7 +213,7 @@ static inline bool pass_goes_back(const Pass *pass)
 }
 
 /* Makes *pass (NULL, or one of another shape, which is closed) a pass of this shape.
- * Carried states stay when the rows are as many. */
+ * Carried states stay when the rows are as many, and what an encoder reads is as long. */
 bool pass_ready(WeftNet *net, Pass **pass, const PassShape *shape, Error *err);
 void pass_close(Pass *pass);
 
