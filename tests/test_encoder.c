@@ -12,6 +12,11 @@ static const char *const two_text =
 /* No step reads the state of the one before. */
 static const char *const reader_text =
     "cell reader\nstate h\nweight W [hidden][input]\nh' = tanh(W x)\n";
+/* Of an input of zeros, as past the end of a row, its output is no number. */
+static const char *const sign_text =
+    "cell sign\nstate h\noutput y\nweight W, V [hidden][input]\n"
+    "weight U [hidden][hidden]\n"
+    "a = V x\nh' = tanh(W x + U h)\ny = h' * a / abs(a)\n";
 /* Above the attention (Luong et al. 2015, eq. 5). */
 static const char *const dense_text =
     "cell dense\noutput y\nweight W [hidden][input]\nbias b\ny = tanh(W x + b)\n";
@@ -348,6 +353,72 @@ Test(encoder, nothing_goes_on_from_what_was_not_read)
     weft_net_close(net);
     weft_team_close(team);
     rig_close(&r);
+}
+
+/* Batches of which every second one has a row without steps. */
+static bool empty_fill(void *context, uint64_t index, WeftBatch *b, WeftError *e)
+{
+    if (!drawn_fill(context, index, b, e)) return false;
+    if (index % 2 == 1) b->length[1] = 0;
+    return true;
+}
+
+static bool later_fill(void *context, uint64_t index, WeftBatch *b, WeftError *e)
+{
+    return empty_fill(context, index + 1, b, e);
+}
+
+/* The second batch's gradient, after the first or alone, at the same parameters. */
+Test(encoder, rows_without_steps_have_no_gradient_of_another_batch)
+{
+    for (int i = 0; i < CASES; i++) {
+        Rig r;
+        WeftTeam *const team = rig_team(1);
+        rig_open(&r, &cases[i]);
+        WeftNet *const after = rig_net(&r, team), *const alone = rig_net(&r, team);
+        WeftTrain train = {.updates = 2, .rate = 1e-30f, .optimizer = WEFT_SGD};
+        r.source.fill = empty_fill;
+        MUST(weft_train(after, &train, &r.source, NULL, NULL, &err));
+        train.updates = 1;
+        r.source.fill = later_fill;
+        MUST(weft_train(alone, &train, &r.source, NULL, NULL, &err));
+        int axes, shape[4];
+        const char *name;
+        for (int k = 0; weft_net_parameter(after, k, &name, &axes, shape); k++) {
+            const size_t n = (size_t)shape[0] * (size_t)(axes > 1 ? shape[1] : 1);
+            if (cases[i].drop == 0)
+                cr_expect(memcmp(weft_net_gradient(after, k),
+                                 weft_net_gradient(alone, k), n * sizeof(float)) == 0,
+                          "%s: %s", cases[i].name, name);
+        }
+        weft_net_close(after);
+        weft_net_close(alone);
+        weft_team_close(team);
+        rig_close(&r);
+    }
+}
+
+Test(encoder, what_is_no_number_past_an_end_is_in_no_sum)
+{
+    WeftTeam *const team = rig_team(1);
+    for (int kind = WEFT_NO_ATTENTION; kind <= WEFT_ADDITIVE; kind++)
+        for (int below = 1; below <= 2; below++) {
+            const Case c = {.encoder = {sign_text},
+                            .decoder = {sign_text, below == 1 ? rnn_text : NULL},
+                            .attention = (WeftAttention)kind,
+                            .below = kind ? 1 : 0,
+                            .lengths = true};
+            Rig r;
+            WeftProgress last = {0};
+            const WeftTrain train = {.updates = 10};
+            rig_open(&r, &c);
+            WeftNet *const net = rig_net(&r, team);
+            MUST(weft_train(net, &train, &r.source, keep_report, &last, &err));
+            cr_expect(last.finite, "attention %d, %d layers", kind, 3 - below);
+            weft_net_close(net);
+            rig_close(&r);
+        }
+    weft_team_close(team);
 }
 
 Test(encoder, saved_nets_predict_the_same)

@@ -308,7 +308,6 @@ static void back_additive(const Pass *p, const Held *h, int b, int T, int S,
                dmemory = row_view(mapped_view(p, a->dmemory, a->memory_row), b);
     const size_t n = (size_t)h->n;
     float *const dv = a->dv + (size_t)b * a->memory_row;
-    memset(dv, 0, n * sizeof *dv);
     for (int t = 0; t < T; t++) {
         const float *const de = r->dp + (size_t)t * a->row;
         tanh_sums(h, t, S, r->z);
@@ -378,7 +377,10 @@ void attention_back(Pass *p, View dx, int first, int end, float *scratch)
     Room room;
     room_of(p, scratch, &room);
     if (kind != WEFT_DOT) clear_view(dquery, w->T, first, end);
-    if (kind == WEFT_ADDITIVE) clear_view(dmemory, source->T, first, end);
+    if (kind == WEFT_ADDITIVE) {
+        clear_view(dmemory, source->T, first, end);
+        clear_view(mapped_view(p, a->dv, a->memory_row), 1, first, end);
+    }
     for (int b = first; b < end; b++)
         back_row(p, row_view(dx, b), row_view(dm, b), b, &room);
     if (kind != WEFT_DOT)
@@ -387,17 +389,18 @@ void attention_back(Pass *p, View dx, int first, int end, float *scratch)
         back_view(&p->linear[MEMORY_LINEAR], source->T, dmemory, dm, first, end);
 }
 
-/* Rows past their end have zeros for a gradient. */
+/* Of live rows alone: what others have put out may be no number. */
 void attention_gradient(Pass *p, LinearIndex index, int part, int parts, float *scratch)
 {
     const Attention *const a = &p->attention;
     const bool query = index == QUERY_LINEAR;
     const View x = query ? query_view(p) : memory_view(p);
-    const int T = window_of(p, query ? MAIN : ENCODER)->T, B = p->shape.B;
+    const Window *const w = window_of(p, query ? MAIN : ENCODER);
+    const int B = p->shape.B, rows = w->lengths ? w->row_at[w->T] : w->T * B;
     const size_t row = query ? a->query_row : a->memory_row;
     const float *const dy = query ? a->dquery : a->dmemory;
-    linear_gradient(&p->linear[index], T * B, NULL, dy, row, x.at, (size_t)x.row, part,
-                    parts, scratch);
+    linear_gradient(&p->linear[index], rows, w->lengths ? w->row : NULL, dy, row, x.at,
+                    (size_t)x.row, part, parts, scratch);
     if (query || part > 0) return;
     simd->sum_rows(B, p->linear[index].params.n, a->dv, a->memory_row,
                    p->net->grads + p->net->attention);

@@ -86,6 +86,11 @@ static void span_loss(const Head *h, const Span *s)
                           p->scale, loss, a, h->row);
         break;
     }
+    for (int i = 0; i < s->rows; i++) {
+        if (w[i] != 0) continue; /* past its end, where 0 times it may be no number */
+        loss[i] = 0;
+        memset(a + (size_t)i * h->row, 0, O * sizeof *a);
+    }
 }
 
 /* The share of a row that is right. */
