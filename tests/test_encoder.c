@@ -623,6 +623,33 @@ Test(decode, draws_by_probability)
     rig_close(&r);
 }
 
+/* However near 0 it is: what is the most likely at each step. */
+Test(decode, cold_draws_are_greedy)
+{
+    static const float temperature[] = {1e-3f, 1e-5f, 1e-40f};
+    Rig r;
+    Arrays a;
+    decoder_rig(&r);
+    WeftTeam *const team = rig_team(1);
+    WeftNet *const net = rig_net(&r, team);
+    const WeftBatch batch = source_of(&r, &a);
+    WeftDecode how = {.begin = BEGIN, .end = END, .longest = LONGEST};
+    int32_t greedy[ROWS * LONGEST], symbol[ROWS * LONGEST];
+    int greedy_length[ROWS], length[ROWS];
+    MUST(weft_decode(net, &batch, &how, greedy, greedy_length, NULL, &err));
+    for (int i = 0; i < 3; i++) {
+        how.temperature = temperature[i];
+        MUST(weft_decode(net, &batch, &how, symbol, length, NULL, &err));
+        cr_expect(memcmp(symbol, greedy, sizeof symbol) == 0, "temperature %g",
+                  (double)temperature[i]);
+        cr_expect(memcmp(length, greedy_length, sizeof length) == 0, "temperature %g",
+                  (double)temperature[i]);
+    }
+    weft_net_close(net);
+    weft_team_close(team);
+    rig_close(&r);
+}
+
 Test(decode, what_cannot_be_is_refused)
 {
     Rig r;
@@ -645,6 +672,13 @@ Test(decode, what_cannot_be_is_refused)
     REFUSES(how.longest = 0, "longest 0");
     REFUSES(how.beam = -1, "beam -1");
     REFUSES((how.beam = 2, how.temperature = 1), "a beam of 1");
+    REFUSES(how.temperature = INFINITY, "temperature inf");
+    batch.source_steps = -1;
+    REFUSES((void)0, "source_steps -1");
+    batch.source_steps = S;
+    batch.rows = 1 << 22;
+    REFUSES(how.beam = 1024, "a beam of 1024");
+    batch.rows = ROWS;
     batch.source_symbol = NULL;
     REFUSES((void)0, "source_symbol");
 #undef REFUSES

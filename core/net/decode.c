@@ -52,11 +52,17 @@ static bool check(const WeftNet *net, const WeftBatch *batch, const WeftDecode *
         return error(err, "longest %d: from 1 to %d", how->longest, NET_SIZE_MAX);
     if (how->beam < 0 || how->beam > 1024)
         return error(err, "beam %d: from 1 to 1024", how->beam);
-    if (!(how->temperature >= 0) || (how->temperature > 0 && how->beam > 1))
+    if (!(how->temperature >= 0) || !isfinite(how->temperature) ||
+        (how->temperature > 0 && how->beam > 1))
         return error(err, "temperature %g: 0 or more, and with it a beam of 1",
                      (double)how->temperature);
     if (!isfinite(how->length_power)) return error(err, "length_power is not a number");
-    return batch->rows >= 1 || error(err, "%d rows: 1 or more", batch->rows);
+    if (batch->source_steps < 0)
+        return error(err, "source_steps %d: 1 or more", batch->source_steps);
+    const int beam = most(how->beam, 1);
+    return (batch->rows >= 1 && batch->rows <= INT32_MAX / 2 / beam) ||
+           error(err, "%d rows and a beam of %d: 1 or more, 2^30 in all", batch->rows,
+                 beam);
 }
 
 /* ---- memory ---- */
@@ -151,17 +157,23 @@ static double log_of(float probability)
     return probability > 0 ? weft_log((double)probability) : -INFINITY;
 }
 
+/* Of a probability beside the largest, to the power of 1 / temperature. */
+static double share_of(const Decoding *d, float p, double top)
+{
+    return weft_exp((log_of(p) - top) / (double)d->how->temperature);
+}
+
 /* One of the probabilities, each to the power of 1 / temperature. */
 static int draw(const Decoding *d, const float *p, int b, int t)
 {
-    const double power = 1 / (double)d->how->temperature;
+    const double top = log_of(p[largest(p, d->O)]);
     const uint64_t index = (uint64_t)b * (uint64_t)d->how->longest + (uint64_t)t;
     double sum = 0;
-    for (int j = 0; j < d->O; j++) sum += weft_exp(power * log_of(p[j]));
+    for (int j = 0; j < d->O; j++) sum += share_of(d, p[j], top);
     double left = sum * (double)weft_random_uniform(d->how->seed, STREAM_DECODE, index);
     int last = 0;
     for (int j = 0; j < d->O; j++) {
-        const double share = weft_exp(power * log_of(p[j]));
+        const double share = share_of(d, p[j], top);
         if (share > 0) last = j;
         left -= share;
         if (left < 0) break;
