@@ -154,7 +154,6 @@ static const Claim g2p_values[] = {
     {0},
 };
 static const Claim both_claims[] = {
-    {.name = "rnn", .text = "with an encoder of both directions rnn is as good as lstm, within 2 of 100 phones: nothing is far", OF("rnn", LOSS), .against = "lstm", .low = -0.02, .high = 0.02, .published = "-", .source = "each letter's neighbours are read, wherever attention looks"},
     {.name = "lstm", .text = "lstm errs in less than 12 of 100 phones", OF("lstm", LOSS), .low = 0, .high = 0.12, .published = "5.45 % of 113,438 words, six times as many", .source = YAO},
     {0},
 };
