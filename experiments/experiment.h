@@ -38,7 +38,7 @@
     X(rail) X(rail_deep) X(rail_all) X(sunspots) X(co2)                                  \
     X(chorales) X(nottingham)                                                            \
     X(digits)                                                                            \
-    X(dates) X(g2p) X(g2p_both) X(g2p_plain) X(g2p_reversed)                             \
+    X(dates) X(g2p) X(g2p_forward) X(g2p_both) X(g2p_plain)                              \
     X(names_made) X(outlines)
 // clang-format on
 
