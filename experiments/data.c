@@ -1,10 +1,9 @@
 /* data.c: which data set a name means. */
-#include "data.h"
+#include "lines.h"
 
 #include <string.h>
 #include <unistd.h>
 
-static const char *const units[] = {"characters", "words", "whole", NULL};
 static const char *const target_units[] = {"same", "characters", "words", NULL};
 
 #define FIELD(name) offsetof(DataOptions, name)
@@ -17,12 +16,14 @@ const Option data_options[] = {
     {"columns", "A,B", "columns that go in beside it; else all that are numbers", &option_text, FIELD(columns), 0, 0, NULL},
     {"window", "N", "rows of a table that a forecast looks back at", &option_int, FIELD(window), 1, 1e7, NULL},
     {"horizon", "N", "rows of a table that are forecast", &option_int, FIELD(horizon), 1, 1e5, NULL},
-    {"labels", NULL, "the second field of a .tsv is a label, not a sequence to make", &option_switch, FIELD(labels), 0, 0, NULL},
-    {"units", "NAME", "what a .tsv's text is read as: characters, words, or whole: a class, from which the second field is made", &option_choice, FIELD(units), 0, 0, units},
+    {"labels", NULL, "the second field of a .tsv is a label, not a sequence to make; a first line \"text, label\" says so too", &option_switch, FIELD(labels), 0, 0, NULL},
+    {"units", "NAME", "what a .tsv's text is read as: characters, words, or whole: a class, from which the second field is made", &option_choice, FIELD(units), 0, 0, units_words},
     {"target-units", "NAME", "and what its second field is made of: same, characters or words", &option_choice, FIELD(target_units), 0, 0, target_units},
     {"vocabulary", "N", "the most frequent units of the text, others are unknown; 0: all", &option_int, FIELD(vocabulary), 0, 1e7, NULL},
     {"least", "N", "units of the text that are there less often are unknown", &option_int, FIELD(least), 1, 1e7, NULL},
     {"longest", "N", "units of a text that are read, from its first; 0: all", &option_int, FIELD(longest), 0, 1e6, NULL},
+    {"lower", NULL, "the text is read in small letters (Latin, Greek, Cyrillic)", &option_switch, FIELD(lower), 0, 0, NULL},
+    {"forget", "P", "share of a labelled text's units that training takes for unknown ones, drawn anew each time", &option_number, FIELD(forget), 0, 0.99, NULL},
     {"reverse", NULL, "a pair's first sequence is read from its end (Sutskever 2014)", &option_switch, FIELD(reverse), 0, 0, NULL},
     {"beam", "N", "sequences that are kept at each step when one is made; 1: greedy", &option_int, FIELD(beam), 1, 1024, NULL},
     {"skip-bad", NULL, "bad lines of a .tsv are skipped and counted, not an error", &option_switch, FIELD(skip_bad), 0, 0, NULL},
@@ -43,8 +44,9 @@ const char *data_kind(const char *name, const DataOptions *options)
     if (experiment_find(name, NULL) && access(name, F_OK)) return DATA_TASK;
     if (ends(name, ".csv") || (ends(name, ".tsv") && options->target))
         return DATA_TABLE;
-    if (ends(name, ".tsv")) return options->labels ? DATA_LABELLED : DATA_PAIRS;
-    return DATA_TEXT;
+    if (!ends(name, ".tsv")) return DATA_TEXT;
+    return options->labels || lines_header(name) == TEXT_LABEL ? DATA_LABELLED
+                                                               : DATA_PAIRS;
 }
 
 bool experiment_data(const Experiment *experiment, const DataOptions *options,

@@ -12,9 +12,10 @@ typedef struct DataOptions {
     const char *target, *columns;
     int window, horizon;
     /* lines */
-    bool labels, skip_bad, reverse;
+    bool labels, skip_bad, reverse, lower;
     int units, target_units; /* 0: as units; else 1 more */
     int vocabulary, least, longest, beam;
+    double forget;      /* share of units that training replaces by the unknown one */
     double temperature; /* of what is made for use: drawn; 0: the most likely */
     uint64_t seed;      /* of that */
     /* task */
@@ -31,6 +32,7 @@ typedef struct Data Data;
 struct Data {
     WeftModel shape; /* without layers */
     char about[256]; /* a line on what was read */
+    size_t skipped;  /* bad lines of it */
     WeftSource train;
     int glance; /* percent of validation that suffice between evaluations */
     /* Scores a net on so many percent of a part; targets 0: the part is empty. A score's

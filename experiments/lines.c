@@ -27,6 +27,36 @@ static int character_bytes(const char *p)
     return overlong || beyond ? 0 : n;
 }
 
+/* The small letter of a large one among the codes of two bytes, U+0080 to U+07FF. */
+static unsigned small_of(unsigned c)
+{
+    if (c >= 0xc0 && c <= 0xde && c != 0xd7) return c + 0x20;
+    if ((c >= 0x100 && c <= 0x137 && c != 0x130) || (c >= 0x14a && c <= 0x177))
+        return c | 1;
+    if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e)) return c + (c & 1);
+    if (c == 0x178) return 0xff;
+    if (c == 0x386) return 0x3ac;
+    if (c >= 0x388 && c <= 0x38a) return c + 0x25;
+    if (c == 0x38c) return 0x3cc;
+    if (c == 0x38e || c == 0x38f) return c + 0x3f;
+    if (c >= 0x391 && c <= 0x3ab && c != 0x3a2) return c + 0x20;
+    if (c >= 0x400 && c <= 0x40f) return c + 0x50;
+    return c >= 0x410 && c <= 0x42f ? c + 0x20 : c;
+}
+
+void text_lower(char *text)
+{
+    for (int n; *text; text += n) {
+        unsigned char *u = (unsigned char *)text;
+        n = character_bytes(text);
+        if (*text >= 'A' && *text <= 'Z') *text = (char)(*text + ('a' - 'A'));
+        if (n != 2) continue;
+        const unsigned c = small_of((u[0] & 0x1fu) << 6 | (u[1] & 0x3fu));
+        u[0] = (unsigned char)(0xc0 | c >> 6);
+        u[1] = (unsigned char)(0x80 | (c & 0x3f));
+    }
+}
+
 static bool is_utf8(const char *text)
 {
     for (int n; *text; text += n)
@@ -68,7 +98,7 @@ static const char *cut(char *text, size_t length, int fields, char *field[FIELDS
     if (fields == 1 && tab) return "a tab, expected one field";
     if (fields == 2 && !tab) return "no tab, expected two fields with one between them";
     if (fields == 2 && strchr(tab + 1, '\t'))
-        return "more than one tab, expected two fields";
+        return "more than one tab, expected two fields (cut -f takes two of many)";
     field[0] = text;
     field[1] = tab ? tab + 1 : NULL;
     if (tab) *tab = 0;
@@ -91,21 +121,73 @@ static ssize_t next_text(LineReader *r, char **start)
     return length - 3;
 }
 
+/* The header that the first line is; *turned: its names are in the other order. */
+static Header header_of(const Line *line, bool *turned)
+{
+    static const char *const names[][FIELDS] = {
+        [TEXT_LABEL] = {"text", "label"}, [SOURCE_TARGET] = {"source", "target"}};
+    for (Header header = TEXT_LABEL; header <= SOURCE_TARGET; header++)
+        for (int k = 0; k < FIELDS; k++) {
+            *turned = k > 0;
+            if (!strcasecmp(line->field[k], names[header][0]) &&
+                !strcasecmp(line->field[1 - k], names[header][1]))
+                return header;
+        }
+    *turned = false;
+    return NO_HEADER;
+}
+
+/* Whether a line that was read is one of the lines. */
+static bool is_line(LineReader *r, Line *line)
+{
+    char *const first = line->field[0];
+    if (r->fields == 2 && r->number == 1 && header_of(line, &r->turned)) return false;
+    if (r->turned) line->field[0] = line->field[1], line->field[1] = first;
+    return true;
+}
+
 bool line_next(LineReader *r, Line *line, bool *more, WeftError *err)
 {
     char *text;
+    *more = true;
     for (ssize_t length; (length = next_text(r, &text)) >= 0;) {
-        if (length == 0) continue;
+        if (length == 0 && !r->each) continue;
         const char *what = cut(text, (size_t)length, r->fields, line->field);
         line->number = r->number;
-        *more = true;
-        if (!what) return true;
+        if (!what && is_line(r, line)) return true;
+        if (!what) continue;
         r->skipped++;
         if (!r->skip_bad)
             return fail(err, "%s: line %zu: %s", r->name, r->number, what);
+        line->field[0] = NULL;
+        if (r->each) return true;
     }
     *more = false;
     return !ferror(r->file) || fail(err, "%s: %s", r->name, strerror(errno));
+}
+
+Header lines_header(const char *path)
+{
+    LineReader reader = {.file = fopen(path, "rb"), .name = path};
+    Line line;
+    Header header = NO_HEADER;
+    char *text;
+    if (!reader.file) return header;
+    const ssize_t length = next_text(&reader, &text);
+    if (length > 0 && !cut(text, (size_t)length, FIELDS, line.field))
+        header = header_of(&line, &reader.turned);
+    line_reader_close(&reader);
+    fclose(reader.file);
+    return header;
+}
+
+bool lines_header_fits(const char *path, Header header, const char *instead,
+                       WeftError *err)
+{
+    const Header found = lines_header(path);
+    return found == NO_HEADER || found == header ||
+           fail(err, "%s: its header is %s: %s", path,
+                found == TEXT_LABEL ? "text, label" : "source, target", instead);
 }
 
 void line_reader_close(LineReader *r)
@@ -358,7 +440,13 @@ bool vocabulary_note(const Vocabulary *v, const char *key, WeftNet *net, WeftErr
     fprintf(out, "%s\n", units_words[v->units]);
     for (int i = 0; i < v->count; i++) fprintf(out, "%s\n", v->unit[i]);
     const bool good = !fclose(out) || fail(err, "out of memory");
-    const bool noted = good && weft_net_note(net, key, text, err);
+    const char *before = weft_net_get_note(net, key);
+    const bool noted =
+        good &&
+        (!before || !strcmp(before, text) ||
+         fail(err, "this is not the data that the net was trained on: its "
+                   "units are others")) &&
+        weft_net_note(net, key, text, err);
     free(text);
     return noted;
 }

@@ -16,17 +16,29 @@ typedef struct Lines {
     size_t count, room, skipped; /* skipped: bad ones */
 } Lines;
 
+/* What a first line may be instead of one of the lines: the names of its fields, in this order or
+ * the other. */
+typedef enum Header { NO_HEADER, TEXT_LABEL, SOURCE_TARGET } Header;
+
 /* All lines of a file that have so many fields, none of them empty, in UTF-8. A bad one is an
  * error with its number, or is skipped and counted. Empty lines count as none; a carriage return
- * at the end of a line is no part of it. */
+ * at the end of a line is no part of it. A header says which field is field 0. */
 bool lines_open(const char *path, int fields, bool skip_bad, Lines *lines,
                 WeftError *err);
+/* Of a file that cannot be read: NO_HEADER. */
+Header lines_header(const char *path);
+/* An error unless the file has this header, or none; instead: what would fit the other. */
+bool lines_header_fits(const char *path, Header header, const char *instead,
+                       WeftError *err);
 /* The same, line by line. */
 typedef struct LineReader {
     FILE *file;
     const char *name; /* for messages */
     int fields;
     bool skip_bad;
+    bool
+        each; /* one that is skipped is told too: field[0] is NULL; one that is empty is bad */
+    bool turned;            /* by its header: the second field is field 0 */
     size_t number, skipped; /* lines so far; bad ones of them */
     char *text;             /* of the line at hand, which the fields are in */
     size_t size;
@@ -40,6 +52,9 @@ void lines_close(Lines *lines);
 
 typedef enum Units { CHARACTERS, WORDS, WHOLE } Units; /* WHOLE: a field is one */
 extern const char *const units_words[]; /* their names, NULL-terminated */
+
+/* Makes small letters of large ones, in place: of the Latin, Greek and Cyrillic scripts. */
+void text_lower(char *text);
 
 /* The unit at *text, which moves past it: its start, and *length bytes; NULL at the end. Words
  * are what lies between blanks. */
@@ -71,7 +86,7 @@ int vocabulary_symbols_of(const Vocabulary *vocabulary, const char *text,
 void vocabulary_write(const Vocabulary *vocabulary, const int32_t *symbol, int count,
                       FILE *out);
 
-/* In the notes of a net. */
+/* In the notes of a net; one that has others already is of other data. */
 bool vocabulary_note(const Vocabulary *vocabulary, const char *key, WeftNet *net,
                      WeftError *err);
 bool vocabulary_recall(const WeftNet *net, const char *key, Vocabulary *vocabulary,
@@ -96,6 +111,7 @@ typedef struct SequencesHow {
     int vocabulary;   /* of field 0: units at most; 0: all */
     int least;        /* of field 0: times that a unit is there in the training part */
     int longest;      /* units of field 0 that are read; 0: all */
+    bool lower;       /* field 0 in small letters */
     bool all_seconds; /* field 1's vocabulary is of all parts */
     const double *split; /* percent; NULL: all is TEST */
     uint64_t seed;
@@ -106,6 +122,9 @@ bool sequences_open(Lines *lines, const SequencesHow *how, const WeftNet *net,
                     Sequences *sequences, WeftError *err);
 void sequences_close(Sequences *sequences);
 bool sequences_note(const Sequences *sequences, WeftNet *net, WeftError *err);
+/* What that has noted. */
+bool sequences_recall(const WeftNet *net, Vocabulary vocabulary[FIELDS],
+                      WeftError *err);
 /* The symbols of a line's field. */
 const int32_t *sequences_get(const Sequences *sequences, int field, size_t line,
                              int *count);

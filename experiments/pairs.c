@@ -322,6 +322,7 @@ bool pairs_lines(Lines *lines, const DataOptions *options, const Settings *setti
                               .vocabulary = options->vocabulary,
                               .least = options->least,
                               .longest = options->longest,
+                              .lower = options->lower,
                               .split = net ? NULL : options->split,
                               .seed = settings->seed};
     const size_t skipped = lines->skipped;
@@ -360,6 +361,7 @@ bool pairs_lines(Lines *lines, const DataOptions *options, const Settings *setti
                    .note = note,
                    .close = close_data,
                    .own = pairs};
+    data->skipped = skipped;
     say_about(pairs, skipped, data->about);
     return true;
 }
@@ -368,7 +370,8 @@ bool pairs_data(const char *path, const DataOptions *options, const Settings *se
                 const WeftNet *net, Data *data, WeftError *err)
 {
     Lines lines;
-    return lines_open(path, 2, options->skip_bad, &lines, err) &&
+    return lines_header_fits(path, SOURCE_TARGET, "--labels learns it", err) &&
+           lines_open(path, 2, options->skip_bad, &lines, err) &&
            pairs_lines(&lines, options, settings, net, data, err);
 }
 
@@ -409,18 +412,12 @@ static bool predict_text(WeftNet *net, const DataOptions *options,
     return good;
 }
 
-bool pairs_predict(WeftNet *net, const DataOptions *options, const char *text,
-                   bool scores, FILE *out, WeftError *err)
+bool pairs_predict(WeftNet *net, const Vocabulary vocabulary[FIELDS],
+                   const DataOptions *options, const char *text, bool scores, FILE *out,
+                   WeftError *err)
 {
-    Vocabulary units, target;
-    if (!vocabulary_recall(net, "source", &units, err)) return false;
-    bool good = vocabulary_recall(net, "target", &target, err);
-    if (good) {
-        good = predict_text(net, options, &units, &target, text, scores, out, err);
-        vocabulary_close(&target);
-    }
-    vocabulary_close(&units);
-    return good;
+    return predict_text(net, options, &vocabulary[0], &vocabulary[1], text, scores, out,
+                        err);
 }
 
 bool pairs_draw(const Data *data, WeftNet *net, const char *class, uint64_t seed,

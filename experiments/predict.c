@@ -13,7 +13,7 @@ typedef struct Options {
     int threads, beam; /* beam 0: the training's */
     double temperature;
     uint64_t seed;
-    bool scores;
+    bool scores, skip_bad;
 } Options;
 
 #define FIELD(name) offsetof(Options, name)
@@ -24,6 +24,7 @@ static const Option predict_options[] = {
     {"temperature", "X", "of a net of pairs: its units are drawn, less boldly below 1; 0: the most likely", &option_number, FIELD(temperature), 0, 100, NULL},
     {"seed", "N", "of what is drawn; each line has its own", &option_count, FIELD(seed), 0, 0, NULL},
     {"scores", NULL, "of lines: after a tab, the label's probability, or the sequence's logarithm of it", &option_switch, FIELD(scores), 0, 0, NULL},
+    {"skip-bad", NULL, "a bad or empty line is answered by an empty one, and counted", &option_switch, FIELD(skip_bad), 0, 0, NULL},
     {0},
 };
 // clang-format on
@@ -51,27 +52,61 @@ static bool predict_table(const Saved *saved, const char *name, WeftError *err)
 
 /* ---- lines ---- */
 
+/* A net in use. */
+typedef struct Asked {
+    const Saved *saved;
+    const Options *options;
+    Vocabulary vocabulary[FIELDS];
+    bool (*predict)(WeftNet *net, const Vocabulary vocabulary[FIELDS],
+                    const DataOptions *how, const char *text, bool scores, FILE *out,
+                    WeftError *err);
+} Asked;
+
+static bool answer(const Asked *asked, const Line *line, WeftError *err)
+{
+    const Options *options = asked->options;
+    DataOptions how = asked->saved->options;
+    if (options->beam) how.beam = options->beam;
+    how.temperature = options->temperature;
+    how.seed = options->seed + line->number;
+    if (!line->field[0]) return putchar('\n') != EOF;
+    if (how.lower) text_lower(line->field[0]);
+    return asked->predict(asked->saved->net, asked->vocabulary, &how, line->field[0],
+                          options->scores, stdout, err);
+}
+
 /* As soon as a line is there it is answered: a program may wait for it. */
+static bool answer_all(const Asked *asked, LineReader *reader, WeftError *err)
+{
+    Line line;
+    bool good = true, more;
+    while (good && (good = line_next(reader, &line, &more, err)) && more) {
+        good = answer(asked, &line, err);
+        if (good && fflush(stdout))
+            good = fail(err, "standard output: %s", strerror(errno));
+    }
+    if (good && reader->skipped)
+        fprintf(stderr, "weft predict: %s: %zu of %zu lines are bad or empty\n",
+                reader->name, reader->skipped, reader->number);
+    return good;
+}
+
 static bool predict_file(const Saved *saved, const Options *options, FILE *in,
                          const char *name, WeftError *err)
 {
     const bool labels = !strcmp(saved->kind, DATA_LABELLED);
-    DataOptions how = saved->options;
-    LineReader reader = {.file = in, .name = name, .fields = 1};
-    Line line;
-    bool good = true, more;
-    if (options->beam) how.beam = options->beam;
-    how.temperature = options->temperature;
-    while (good && (good = line_next(&reader, &line, &more, err)) && more) {
-        how.seed = options->seed + line.number;
-        good = labels ? labelled_predict(saved->net, &how, line.field[0],
-                                         options->scores, stdout, err)
-                      : pairs_predict(saved->net, &how, line.field[0], options->scores,
-                                      stdout, err);
-        if (good && fflush(stdout))
-            good = fail(err, "standard output: %s", strerror(errno));
-    }
+    Asked asked = {.saved = saved,
+                   .options = options,
+                   .predict = labels ? labelled_predict : pairs_predict};
+    LineReader reader = {.file = in,
+                         .name = name,
+                         .fields = 1,
+                         .each = true,
+                         .skip_bad = options->skip_bad};
+    if (!sequences_recall(saved->net, asked.vocabulary, err)) return false;
+    const bool good = answer_all(&asked, &reader, err);
     line_reader_close(&reader);
+    for (int k = 0; k < FIELDS; k++) vocabulary_close(&asked.vocabulary[k]);
     return good;
 }
 

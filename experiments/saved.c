@@ -70,26 +70,6 @@ bool saved_data(const Saved *saved, const char *name, Data *data, WeftError *err
                      data, err);
 }
 
-Status saved_verb(const Verb *verb, int argc, char **argv,
-                  bool (*use)(const Saved *saved, const char *name, WeftError *err),
-                  WeftError *err)
-{
-    static const Option options[] = {
-        {"threads", "N", "0: one for each usable physical core", &option_int, 0, 0,
-         4096, NULL},
-        {0},
-    };
-    int threads = 0;
-    const OptionGroup groups[] = {{"Options", options, &threads}, {0}};
-    Call call;
-    Saved saved;
-    if (!verb_call(verb, groups, argc, argv, &call, err)) return call.status;
-    if (!saved_open(call.word[0], threads, &saved, err)) return FAILED;
-    const bool good = use(&saved, call.word[1], err);
-    saved_close(&saved);
-    return good ? DONE : FAILED;
-}
-
 uint64_t fnv(uint64_t digest, const void *bytes, size_t count)
 {
     for (size_t i = 0; i < count; i++)

@@ -20,12 +20,6 @@ bool saved_expect(const Saved *saved, const char *kind, WeftError *err);
 /* Data of the kind that the net knows. */
 bool saved_data(const Saved *saved, const char *name, Data *data, WeftError *err);
 
-/* A verb whose words are a saved net and the name of data, which use is given; its only
- * option is --threads. */
-Status saved_verb(const Verb *verb, int argc, char **argv,
-                  bool (*use)(const Saved *saved, const char *name, WeftError *err),
-                  WeftError *err);
-
 /* Puts into the net's notes what saved_open reads, but for what the data itself
  * notes. */
 bool saved_note(WeftNet *net, const char *name, const Settings *settings,

@@ -94,11 +94,18 @@ static bool find_parts(Sequences *s, const SequencesHow *how, WeftError *err)
            fail(err, "%zu lines: none of them is in the training part", s->lines.count);
 }
 
+/* Before any of it is looked at, so that all that is made of it has small letters. */
+static void lower(Sequences *s)
+{
+    for (size_t i = 0; i < s->lines.count; i++) text_lower(s->lines.line[i].field[0]);
+}
+
 bool sequences_open(Lines *lines, const SequencesHow *how, const WeftNet *net,
                     Sequences *s, WeftError *err)
 {
     *s = (Sequences){.lines = *lines};
     *lines = (Lines){0};
+    if (how->lower) lower(s);
     if (find_parts(s, how, err) && find_vocabularies(s, how, net, err) &&
         find_symbols(s, how, 0, err) && find_symbols(s, how, 1, err))
         return true;
@@ -124,6 +131,14 @@ bool sequences_note(const Sequences *s, WeftNet *net, WeftError *err)
         if (!vocabulary_note(&s->vocabulary[field], keys[field], net, err))
             return false;
     return true;
+}
+
+bool sequences_recall(const WeftNet *net, Vocabulary vocabulary[FIELDS], WeftError *err)
+{
+    if (!vocabulary_recall(net, keys[0], &vocabulary[0], err)) return false;
+    if (vocabulary_recall(net, keys[1], &vocabulary[1], err)) return true;
+    vocabulary_close(&vocabulary[0]);
+    return false;
 }
 
 const int32_t *sequences_get(const Sequences *s, int field, size_t line, int *count)
