@@ -13,6 +13,9 @@ bool pairs_lines(Lines *lines, const DataOptions *options, const Settings *setti
  * the labels, in the mean; else they are nats, and the share of right ones. */
 void labelled_by_f1(Data *data);
 
+/* A line of a language and a name for each name in the folder's files LANGUAGE.txt. */
+bool names_read(const char *folder, Lines *lines, WeftError *err);
+
 /* What a saved net says of a text, in a line: the label, or the other sequence; scores: a tab,
  * and its probability (of a sequence its logarithm, in nats). */
 bool labelled_predict(WeftNet *net, const Vocabulary vocabulary[FIELDS],

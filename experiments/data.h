@@ -13,6 +13,7 @@ typedef struct DataOptions {
     int window, horizon;
     /* lines */
     bool labels, skip_bad, reverse, lower;
+    bool one_split; /* which part a line is in is the same for all seeds: no option */
     int units, target_units; /* 0: as units; else 1 more */
     int vocabulary, least, longest, beam;
     double forget;      /* share of units that training replaces by the unknown one */

@@ -20,6 +20,7 @@
     X(SERIES, "series", "Time series, the short-memory control")                         \
     X(MUSIC, "music", "Polyphonic music")                                                \
     X(SPEECH, "speech", "Spoken words")                                                  \
+    X(LABELS, "labels", "Texts told by a label")                                         \
     X(TRANSLATION, "translation", "One sequence made of another")                        \
     X(GENERATION, "generation", "Sequences made from a class")
 
@@ -38,6 +39,7 @@
     X(rail) X(rail_deep) X(rail_all) X(sunspots) X(co2)                                  \
     X(chorales) X(nottingham)                                                            \
     X(digits)                                                                            \
+    X(sentiment) X(names)                                                                \
     X(dates) X(g2p) X(g2p_forward) X(g2p_both) X(g2p_plain)                              \
     X(names_made) X(outlines)
 // clang-format on

@@ -39,8 +39,7 @@ static int is_list(const struct dirent *entry)
     return n > 4 && n < 64 && !strcmp(entry->d_name + n - 4, ".txt");
 }
 
-/* A line of a language and a name for each name in the folder's LANGUAGE.txt. */
-static bool names_read(const char *folder, Lines *lines, WeftError *err)
+bool names_read(const char *folder, Lines *lines, WeftError *err)
 {
     struct dirent **list = NULL;
     const int count = scandir(folder, &list, is_list, alphasort);

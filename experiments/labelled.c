@@ -7,24 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct Labelled Labelled;
-
-/* The lines of a part, as a source. */
-typedef struct Lot {
-    const Labelled *labelled;
-    Part part;
-    Range range;
-} Lot;
-
-struct Labelled {
+typedef struct Labelled {
     Sequences sequences;
+    Range training; /* of the lines of that part */
     int rows, labels;
     double forget;
     bool by_f1; /* what a score is: see labelled_by_f1 */
-    Lot lot[PARTS];
     double right,
         f1; /* of what was scored last: f1 the mean over the labels that are there */
-};
+} Labelled;
 
 /* ---- batches ---- */
 
@@ -49,39 +40,30 @@ static void put_line(const Labelled *l, size_t line, WeftBatch *batch, int row)
 
 /* Some units of a training's text are hidden from the net, others at each visit: so it learns
  * what an unknown one is, and not to rest on a few (Iyyer et al. 2015). */
-static void forget_some(const Lot *lot, uint64_t text, WeftBatch *batch, int row)
+static void forget_some(const Labelled *l, uint64_t text, WeftBatch *batch, int row)
 {
     enum { FORGET = 0x666f7267 }; /* stream */
-    const double p = lot->labelled->forget;
     const uint64_t first = text * (uint64_t)batch->steps;
-    if (p == 0 || lot->part != TRAINING) return;
-    for (int t = 0; t < batch->length[row]; t++)
-        if ((double)weft_random_uniform(lot->range.seed, FORGET, first + (uint64_t)t) <
-            p)
+    for (int t = 0; l->forget > 0 && t < batch->length[row]; t++)
+        if ((double)weft_random_uniform(l->training.seed, FORGET, first + (uint64_t)t) <
+            l->forget)
             batch->symbol[t * batch->rows + row] = UNIT_UNKNOWN;
 }
 
+/* Of the training part. */
 static bool fill(void *context, uint64_t index, WeftBatch *batch, WeftError *err)
 {
     enum { LINE = 0x6c626c64 }; /* stream */
     (void)err;
-    const Lot *lot = context;
-    const size_t *item = lot->labelled->sequences.item[lot->part];
+    const Labelled *l = context;
+    const size_t *item = l->sequences.item[TRAINING];
     for (int row = 0; row < batch->rows; row++) {
-        put_line(lot->labelled, item[range_item(&lot->range, LINE, batch, index, row)],
-                 batch, row);
-        forget_some(lot, index * (uint64_t)batch->rows + (uint64_t)row, batch, row);
+        put_line(l, item[range_item(&l->training, LINE, batch, index, row)], batch,
+                 row);
+        forget_some(l, index * (uint64_t)batch->rows + (uint64_t)row, batch, row);
     }
     weft_batch_sort(batch);
     return true;
-}
-
-static WeftSource source_of(Lot *lot)
-{
-    return (WeftSource){.context = lot,
-                        .fill = fill,
-                        .steps = lot->labelled->sequences.longest[0],
-                        .rows = lot->labelled->rows};
 }
 
 /* ---- scores ---- */
@@ -285,6 +267,14 @@ static bool score_told(Labelled *l, Part part, int order, WeftScore *score,
     return good;
 }
 
+static void baseline_name(int n, Units units, char name[BASELINE_SIZE])
+{
+    if (n == 0) append(name, BASELINE_SIZE, "the most frequent label");
+    if (n == 1) append(name, BASELINE_SIZE, "naive Bayes of %s", units_words[units]);
+    if (n > 1)
+        append(name, BASELINE_SIZE, "naive Bayes of 1 to %d %s", n, units_words[units]);
+}
+
 /* Of words, naive Bayes by one or two; of characters, by up to four. */
 static bool baseline(Data *data, Part part, int index, char name[BASELINE_SIZE],
                      WeftScore *score, WeftError *err)
@@ -298,9 +288,7 @@ static bool baseline(Data *data, Part part, int index, char name[BASELINE_SIZE],
     if (index > 2 || l->sequences.count[part] == 0 || l->sequences.count[TRAINING] == 0)
         return true;
     const int n = words ? order[index].words : order[index].characters;
-    snprintf(name, BASELINE_SIZE, index ? "naive Bayes of 1 to %d %s" : "majority", n,
-             units_words[l->sequences.vocabulary[0].units]);
-    if (n == 1) snprintf(name, BASELINE_SIZE, "naive Bayes of words");
+    baseline_name(n, l->sequences.vocabulary[0].units, name);
     return score_told(l, part, n, score, err);
 }
 
@@ -318,16 +306,6 @@ static void close_data(Data *data)
     Labelled *l = data->own;
     sequences_close(&l->sequences);
     free(l);
-}
-
-static void open_lots(Labelled *l, uint64_t seed)
-{
-    for (Part part = 0; part < PARTS; part++)
-        l->lot[part] = (Lot){l,
-                             part,
-                             {.count = l->sequences.count[part],
-                              .shuffle = part == TRAINING,
-                              .seed = seed}};
 }
 
 static size_t longer_lines(const Labelled *l, int longest)
@@ -395,7 +373,7 @@ bool labelled_lines(Lines *lines, const DataOptions *options, const Settings *se
                               .lower = options->lower,
                               .all_seconds = true,
                               .split = net ? NULL : options->split,
-                              .seed = settings->seed};
+                              .seed = options->one_split ? 0 : settings->seed};
     size_t skipped = lines->skipped;
     Labelled *l = calloc(1, sizeof *l);
     if (!l) lines_close(lines);
@@ -407,11 +385,17 @@ bool labelled_lines(Lines *lines, const DataOptions *options, const Settings *se
     l->rows = settings->batch;
     l->labels = l->sequences.vocabulary[1].count;
     l->forget = options->forget;
+    l->training = (Range){
+        .count = l->sequences.count[TRAINING], .shuffle = true, .seed = settings->seed};
     *data = (Data){.shape = {.input = WEFT_SYMBOLS,
                              .inputs = vocabulary_symbols(&l->sequences.vocabulary[0]),
                              .outputs = l->labels,
                              .loss = WEFT_SOFTMAX,
                              .vector = true},
+                   .train = {.context = l,
+                             .fill = fill,
+                             .steps = l->sequences.longest[0],
+                             .rows = l->rows},
                    .glance = 100,
                    .evaluate = evaluate,
                    .tell = tell,
@@ -423,8 +407,6 @@ bool labelled_lines(Lines *lines, const DataOptions *options, const Settings *se
         close_data(data);
         return false;
     }
-    open_lots(l, settings->seed);
-    data->train = source_of(&l->lot[TRAINING]);
     data->skipped = skipped;
     say_about(l, options, skipped, data->about);
     return true;
