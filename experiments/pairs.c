@@ -298,6 +298,27 @@ static void close_data(Data *data)
     free(pairs);
 }
 
+static bool all_count(const void *context, size_t line)
+{
+    (void)context, (void)line;
+    return true;
+}
+
+/* Second fields that come again and again are labels, most likely. */
+static bool hint(const Pairs *pairs, char about[256], WeftError *err)
+{
+    const Lines *lines = &pairs->sequences.lines;
+    Vocabulary seconds;
+    if (pairs->classes) return true;
+    if (!vocabulary_open(lines, 1, WHOLE, all_count, NULL, 0, 1, &seconds, err))
+        return false;
+    if ((size_t)seconds.count * 10 <= lines->count)
+        append(about, 256, "; only %d second fields differ: --labels tells which",
+               seconds.count);
+    vocabulary_close(&seconds);
+    return true;
+}
+
 static void say_about(const Pairs *pairs, size_t skipped, char about[256])
 {
     const Sequences *s = &pairs->sequences;
@@ -363,7 +384,9 @@ bool pairs_lines(Lines *lines, const DataOptions *options, const Settings *setti
                    .own = pairs};
     data->skipped = skipped;
     say_about(pairs, skipped, data->about);
-    return true;
+    if (net || hint(pairs, data->about, err)) return true;
+    close_data(data);
+    return false;
 }
 
 bool pairs_data(const char *path, const DataOptions *options, const Settings *settings,

@@ -68,6 +68,19 @@ Test(labelled, letters_become_small_where_they_have_a_small_one)
                            "\u0451\u0436\u044f\u044f \u20ac\U0001f600");
 }
 
+Test(labelled, labels_that_are_taken_for_sequences_are_hinted_at)
+{
+    FILE *file = fopen("n.tsv", "w");
+    cr_assert(file);
+    for (int i = 0; i < 100; i++) fprintf(file, "a%d\t%s\n", i, i & 1 ? "up" : "down");
+    fclose(file);
+    expect_call(0, "only 2 second fields differ: --labels tells which",
+                "weft train n.tsv --steps 1 --hidden 4 --embedding 4");
+    shell("seq 100 | awk '{ print $0 \"\\t\" $0 }' > n.tsv; "
+          "weft train n.tsv --steps 1 --hidden 4 --embedding 4");
+    cr_expect(strstr(out, "test:") && !strstr(out, "--labels"), "%s", out);
+}
+
 /* ---- as data ---- */
 
 static void add_lines(Lines *lines, int count)
