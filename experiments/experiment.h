@@ -40,7 +40,7 @@
     X(chorales) X(nottingham)                                                            \
     X(digits)                                                                            \
     X(sentiment) X(names)                                                                \
-    X(dates) X(g2p) X(g2p_forward) X(g2p_both) X(g2p_plain)                              \
+    X(dates) X(g2p_reversed) X(g2p) X(g2p_both) X(g2p_plain)                             \
     X(names_made) X(outlines)
 // clang-format on
 

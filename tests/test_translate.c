@@ -137,8 +137,8 @@ Test(translate, a_sixth_of_the_dictionary_is_drawn)
 Test(translate, reversed_words_are_the_same_from_their_end)
 {
     write_dictionary("words.dict", 20000);
-    Data as = opened(&experiment_g2p_forward, "words.dict"),
-         reversed = opened(&experiment_g2p, "words.dict");
+    Data as = opened(&experiment_g2p, "words.dict"),
+         reversed = opened(&experiment_g2p_reversed, "words.dict");
     Batch a, b;
     batch_open(&a, &as);
     batch_open(&b, &reversed);
