@@ -210,6 +210,11 @@ void experiments_print(void);
 /* Settings of a point at this length. */
 void experiment_length(const Experiment *experiment, int length, Settings *settings);
 
+/* Whether its claims are about numbers that it measures, and not about losses and scores. */
+static inline bool experiment_is_measured(const Experiment *experiment)
+{
+    return experiment->measure && experiment->shown == SHOWN_NUMBERS;
+}
 bool experiment_solves(const Experiment *experiment, const WeftScore *score);
 /* The loss below which a training at this length succeeds; 0: none. */
 double experiment_success_loss(const Experiment *experiment, int length);

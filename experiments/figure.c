@@ -57,9 +57,7 @@ static int dash_oracles(Plot *plot, const Oracle *oracle, const Across *across)
 /* Of an experiment that measures, they are of what it measures. */
 static const Oracle *oracles_of_loss(const Experiment *experiment)
 {
-    return experiment->measure && experiment->shown == SHOWN_NUMBERS
-               ? NULL
-               : experiment->oracles;
+    return experiment_is_measured(experiment) ? NULL : experiment->oracles;
 }
 
 static double success_from(const Experiment *experiment, What what,

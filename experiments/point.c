@@ -51,7 +51,8 @@ void point_group(const Trial *trial, int length, char group[17])
     shared.rate = 0;
     settings_write(&shared, text);
     add_declaration(trial, text, sizeof text);
-    if (trial->experiment->measure) append(text, sizeof text, "length=%d\n", length);
+    if (experiment_is_measured(trial->experiment))
+        append(text, sizeof text, "length=%d\n", length);
     digest_text(text, group);
 }
 

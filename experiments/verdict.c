@@ -16,8 +16,9 @@ static bool is_of(const Experiment *experiment, const Row *row, const char *cell
 {
     if (strcmp(row->cell, cell)) return false;
     if (row_is_baseline(row)) return true;
-    return experiment->measure ? row_is_measured(row) && row->at == length
-                               : row_is_last(row) && row->length == length;
+    return experiment_is_measured(experiment)
+               ? row_is_measured(row) && row->at == length
+               : row_is_last(row) && row->length == length;
 }
 
 static double value_of(const Experiment *experiment, const Row *row, Of of)
@@ -134,7 +135,7 @@ static bool in_grid(const Experiment *experiment, int length)
 {
     for (int i = 0; i < experiment->grid.lengths.count; i++)
         if (experiment->grid.lengths.item[i] == (uint64_t)length) return true;
-    return experiment->measure != NULL; /* at every length */
+    return experiment_is_measured(experiment); /* at every length */
 }
 
 /* Trainings that a median needs: the seeds of the short size. */
