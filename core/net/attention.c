@@ -26,8 +26,7 @@ static WeftAttention kind_of(const Pass *p)
 /* Joints of the encoder's outputs, and of what asks. */
 static const Joint *memory_joint(const Pass *p)
 {
-    const Side *const encoder = &p->side[ENCODER];
-    return &encoder->joint[encoder->stack->count];
+    return side_top(&p->side[ENCODER]);
 }
 
 static const Joint *query_joint(const Pass *p)
@@ -84,13 +83,14 @@ typedef struct Room {
     float *packed, *packed_back, *dp, *product, *sums, *z, *dz, *gradient;
 } Room;
 
+/* at NULL: counts the floats alone. */
 static size_t room_of(const Pass *p, float *at, Room *r)
 {
     const int width = memory_joint(p)->width, S = p->side[ENCODER].span;
     const size_t scores = (size_t)p->side[MAIN].span * p->attention.row;
     const size_t z = (size_t)S * (size_t)p->linear[MEMORY_LINEAR].params.n;
     size_t used = 0;
-#define TAKE(field, count) (r->field = at + used, used += padded(count))
+#define TAKE(field, count) (r->field = at ? at + used : NULL, used += padded(count))
     TAKE(packed, simd->packed(S, width));
     TAKE(packed_back, simd->packed(width, S));
     TAKE(dp, scores);
@@ -106,9 +106,7 @@ static size_t room_of(const Pass *p, float *at, Room *r)
 size_t attention_scratch(const Pass *p)
 {
     Room room;
-    if (kind_of(p) == WEFT_NO_ATTENTION) return 0;
-    float *const none = p->attention.weights;
-    return room_of(p, none, &room);
+    return kind_of(p) == WEFT_NO_ATTENTION ? 0 : room_of(p, NULL, &room);
 }
 
 /* ---- scores ---- */
@@ -359,13 +357,6 @@ static void back_row(const Pass *p, View dx, View dm, int b, const Room *r)
     add_outer(T, S, width, r->dp, a->row, h.query, dm, r);
 }
 
-static void clear_view(View v, int T, int first, int end)
-{
-    for (int t = 0; t < T; t++)
-        memset(v.at + t * v.step + first * v.row, 0,
-               (size_t)((end - first) * v.row) * sizeof(float));
-}
-
 void attention_back(Pass *p, View dx, int first, int end, float *scratch)
 {
     const Attention *const a = &p->attention;
@@ -376,10 +367,11 @@ void attention_back(Pass *p, View dx, int first, int end, float *scratch)
                dmemory = mapped_view(p, a->dmemory, a->memory_row);
     Room room;
     room_of(p, scratch, &room);
-    if (kind != WEFT_DOT) clear_view(dquery, w->T, first, end);
+    if (kind != WEFT_DOT) clear_rows(dquery, w, w->T, first, end);
     if (kind == WEFT_ADDITIVE) {
-        clear_view(dmemory, source->T, first, end);
-        clear_view(mapped_view(p, a->dv, a->memory_row), 1, first, end);
+        clear_rows(dmemory, source, source->T, first, end);
+        memset(a->dv + (size_t)first * a->memory_row, 0,
+               (size_t)(end - first) * a->memory_row * sizeof(float));
     }
     for (int b = first; b < end; b++)
         back_row(p, row_view(dx, b), row_view(dm, b), b, &room);
@@ -395,12 +387,12 @@ void attention_gradient(Pass *p, LinearIndex index, int part, int parts, float *
     const Attention *const a = &p->attention;
     const bool query = index == QUERY_LINEAR;
     const View x = query ? query_view(p) : memory_view(p);
-    const Window *const w = window_of(p, query ? MAIN : ENCODER);
-    const int B = p->shape.B, rows = w->lengths ? w->row_at[w->T] : w->T * B;
+    const int B = p->shape.B, *list;
+    const int rows = window_rows(window_of(p, query ? MAIN : ENCODER), B, &list);
     const size_t row = query ? a->query_row : a->memory_row;
     const float *const dy = query ? a->dquery : a->dmemory;
-    linear_gradient(&p->linear[index], rows, w->lengths ? w->row : NULL, dy, row, x.at,
-                    (size_t)x.row, part, parts, scratch);
+    linear_gradient(&p->linear[index], rows, list, dy, row, x.at, (size_t)x.row, part,
+                    parts, scratch);
     if (query || part > 0) return;
     simd->sum_rows(B, p->linear[index].params.n, a->dv, a->memory_row,
                    p->net->grads + p->net->attention);

@@ -26,9 +26,10 @@ static bool hands(const Pass *p, WeftHandOver what)
 
 static Widths widths_of(const Pass *p)
 {
-    const Side *const main = &p->side[MAIN], *const encoder = &p->side[ENCODER];
-    return (Widths){(size_t)net_summary_width(p->net), encoder->states, main->states,
-                    (size_t)main->joint[0].base};
+    const Side *const main = &p->side[MAIN];
+    const size_t summary = (size_t)net_summary_width(p->net);
+    return (Widths){summary, has_layers(p) ? p->side[ENCODER].states : summary,
+                    main->states, (size_t)main->joint[0].base};
 }
 
 static bool needs_summary(const Pass *p)
@@ -38,8 +39,7 @@ static bool needs_summary(const Pass *p)
 
 static const Joint *top_of(const Pass *p)
 {
-    const Side *const encoder = &p->side[ENCODER];
-    return &encoder->joint[encoder->stack->count];
+    return side_top(&p->side[ENCODER]);
 }
 
 /* An array [B][width] and, in a training, that of its gradient. */
@@ -59,7 +59,10 @@ void hand_over_place(Pass *p, Arena *arena)
     if (needs_summary(p)) place(p, n.summary, &h->summary, &h->dsummary, arena);
     if (hands(p, WEFT_FIRST)) place(p, n.first, &h->first, &h->dfirst, arena);
     if (!hands(p, WEFT_STATES)) return;
-    if (has_layers(p)) place(p, n.final, &h->final, &h->dfinal, arena);
+    if (has_layers(p))
+        place(p, n.final, &h->final, &h->dfinal, arena);
+    else
+        h->final = h->summary, h->dfinal = h->dsummary;
     if (p->linear[STATES_LINEAR].params.n)
         place(p, n.start, &h->start, &h->dstart, arena);
     else
@@ -115,26 +118,24 @@ static void hand_states(Pass *p, int first, int end)
     const Linear *const map = &p->linear[STATES_LINEAR];
     const size_t row = (size_t)first;
     if (has_layers(p)) gather_final(p, first, end);
-    if (map->params.n && has_layers(p))
+    if (map->params.n)
         linear_run(map, end - first, h->final + row * n.final, n.final,
-                   h->start + row * n.start, n.start);
-    else if (map->params.n)
-        linear_run(map, end - first, h->summary + row * n.summary, n.summary,
                    h->start + row * n.start, n.start);
     for (int b = first; b < end; b++)
         pass_set_state(p, 0, 0, b, h->start + (size_t)b * n.start);
 }
 
-/* The gradient of the encoder's outputs, to which attention and the summary add. */
-static void clear_top(const Pass *p, int first, int end)
+/* What backward adds to: gradients of the encoder's outputs and of the summary. */
+static void clear_gradients(const Pass *p, int first, int end)
 {
     const Joint *const j = top_of(p);
     const Window *const w = p->side[ENCODER].window;
-    if (!j->dx) return;
-    const View dx = joint_gradient(j, w);
-    for (int t = 0; t < w->T; t++)
-        memset(dx.at + t * dx.step + first * dx.row, 0,
-               (size_t)((end - first) * dx.row) * sizeof(float));
+    const size_t width = widths_of(p).summary;
+    float *const dsummary = p->hand_over.dsummary;
+    if (j->dx) clear_rows(joint_gradient(j, w), w, w->T, first, end);
+    if (dsummary)
+        memset(dsummary + (size_t)first * width, 0,
+               (size_t)(end - first) * width * sizeof *dsummary);
 }
 
 void hand_over_run(Pass *p, int first, int end, float *scratch)
@@ -142,7 +143,7 @@ void hand_over_run(Pass *p, int first, int end, float *scratch)
     const HandOver *const h = &p->hand_over;
     const Widths n = widths_of(p);
     joint_enter(top_of(p), p->side[ENCODER].window, first, end, scratch);
-    clear_top(p, first, end);
+    clear_gradients(p, first, end);
     if (needs_summary(p)) gather_summary(p, first, end);
     if (hands(p, WEFT_STATES)) hand_states(p, first, end);
     if (hands(p, WEFT_FIRST))
@@ -188,20 +189,6 @@ void hand_over_move(const Pass *from, Pass *to)
 
 /* ---- backward ---- */
 
-static void add_rows(int rows, size_t n, float *y, size_t y_row, const float *a,
-                     size_t a_row)
-{
-    const Map m = {.rows = rows,
-                   .n = (int)n,
-                   .y = y,
-                   .y_row = y_row,
-                   .a = y,
-                   .a_row = y_row,
-                   .b = a,
-                   .b_row = a_row};
-    simd->map[MAP_add](&m);
-}
-
 /* Sums over the steps, in ascending order; and the gradient of the first input, which is no
  * embedding's. */
 void hand_over_leave(const Joint *j, View dx, const Window *w, int first, int end)
@@ -209,12 +196,9 @@ void hand_over_leave(const Joint *j, View dx, const Window *w, int first, int en
     const Pass *const p = j->side->pass;
     const HandOver *const h = &p->hand_over;
     const Widths n = widths_of(p);
-    memset(h->dsummary + (size_t)first * n.summary, 0,
-           (size_t)(end - first) * n.summary * sizeof(float));
-    for (int b = first; b < end; b++)
-        if (hands(p, WEFT_EVERY))
-            simd->sum_rows(w->ended[b], (int)n.summary, dx.at + b * dx.row + j->base,
-                           (size_t)dx.step, h->dsummary + (size_t)b * n.summary);
+    for (int b = first; hands(p, WEFT_EVERY) && b < end; b++)
+        simd->sum_rows(w->ended[b], (int)n.summary, dx.at + b * dx.row + j->base,
+                       (size_t)dx.step, h->dsummary + (size_t)b * n.summary);
     for (int b = first; hands(p, WEFT_FIRST) && b < end; b++) {
         float *const d = dx.at + b * dx.row;
         memcpy(h->dfirst + (size_t)b * n.first, d, n.first * sizeof(float));
@@ -234,12 +218,9 @@ static void back_states(Pass *p, int first, int end)
             step_get_gradient(&main->direction[2 * l].step, 0, b,
                               h->dstart + (size_t)b * n.start +
                                   main->direction[2 * l].state);
-    if (map->params.n && has_layers(p))
+    if (map->params.n) /* of a summary, to what else it has become */
         linear_back(map, end - first, h->dstart + row * n.start, n.start,
-                    h->dfinal + row * n.final, n.final, false);
-    else if (map->params.n)
-        linear_back(map, end - first, h->dstart + row * n.start, n.start,
-                    h->dsummary + row * n.summary, n.summary, true);
+                    h->dfinal + row * n.final, n.final, !has_layers(p));
 }
 
 static void scatter_summary(const Pass *p, int first, int end)
@@ -249,8 +230,9 @@ static void scatter_summary(const Pass *p, int first, int end)
     const size_t width = widths_of(p).summary, part = width / (size_t)directions;
     for (int b = first; b < end; b++)
         for (int d = 0; d < directions; d++)
-            add_rows(1, part, summary_part(p, dx, d, b), 0,
-                     p->hand_over.dsummary + (size_t)b * width + (size_t)d * part, 0);
+            simd->sum_rows(1, (int)part,
+                           p->hand_over.dsummary + (size_t)b * width + (size_t)d * part,
+                           0, summary_part(p, dx, d, b));
 }
 
 void hand_over_back(Pass *p, int first, int end, float *scratch)
@@ -258,10 +240,6 @@ void hand_over_back(Pass *p, int first, int end, float *scratch)
     const HandOver *const h = &p->hand_over;
     const Widths n = widths_of(p);
     const size_t row = (size_t)first;
-    const bool comes = p->side[MAIN].joint[0].enters;
-    if (needs_summary(p) && !comes)
-        memset(h->dsummary + row * n.summary, 0,
-               (size_t)(end - first) * n.summary * sizeof(float));
     if (hands(p, WEFT_FIRST))
         linear_back(&p->linear[FIRST_LINEAR], end - first, h->dfirst + row * n.first,
                     n.first, h->dsummary + row * n.summary, n.summary, true);
@@ -274,10 +252,10 @@ void hand_over_gradient(Pass *p, LinearIndex index, int part, int parts, float *
 {
     const HandOver *const h = &p->hand_over;
     const Widths n = widths_of(p);
-    const bool first = index == FIRST_LINEAR, summary = first || !has_layers(p);
+    const bool first = index == FIRST_LINEAR;
     linear_gradient(&p->linear[index], p->shape.B, NULL, first ? h->dfirst : h->dstart,
-                    first ? n.first : n.start, summary ? h->summary : h->final,
-                    summary ? n.summary : n.final, part, parts, scratch);
+                    first ? n.first : n.start, first ? h->summary : h->final,
+                    first ? n.summary : n.final, part, parts, scratch);
 }
 
 /* ---- costs ---- */

@@ -34,8 +34,7 @@ static const Linear *linear_of(const Head *h)
 /* The head's input. */
 static const Joint *joint_of(const Head *h)
 {
-    const Side *const main = &h->pass->side[MAIN];
-    return &main->joint[main->stack->count];
+    return side_top(&h->pass->side[MAIN]);
 }
 
 /* Some rows that follow one another: outputs at a, targets from row `row` of the
@@ -52,15 +51,6 @@ typedef struct Span {
 static float *head_outputs(const Head *h, const Window *w)
 {
     return h->a + (size_t)w->slot * h->slot;
-}
-
-/* Live ones of rows [first, end) of the first T steps. */
-static void clear_rows(const View *v, const Window *w, int T, int first, int end)
-{
-    for (int t = 0; t < T; t++)
-        memset(v->at + t * v->step + first * v->row, 0,
-               (size_t)((window_end(w, t, first, end) - first) * v->row) *
-                   sizeof(float));
 }
 
 /* Losses of the span, and their gradients in place of the outputs. */
@@ -165,7 +155,7 @@ static void run_steps(const Head *h, const Window *w, int first, int end)
     const int B = p->shape.B, T = w->T - w->lead;
     const bool whole =
         first == 0 && end == B && !w->lengths && is_flat(x.step, x.row, B);
-    if (j->dx) clear_rows(&dx, w, w->lead, first, end);
+    if (j->dx) clear_rows(dx, w, w->lead, first, end);
     for (int t = 0; t < (whole ? 1 : T); t++) {
         const int at = t * B + first, step = w->lead + t;
         const Span span = {.a = head_outputs(h, w) + (size_t)at * h->row,
@@ -213,7 +203,7 @@ static void run_vector(const Head *h, const Window *w, int first, int end)
     const Pass *const p = h->pass;
     const Joint *const j = joint_of(h);
     const View dx = j->dx ? joint_gradient(j, w) : (View){0};
-    if (j->dx) clear_rows(&dx, w, w->T, first, end);
+    if (j->dx) clear_rows(dx, w, w->T, first, end);
 
     for (int b = first; b < end; b++) {
         const int begin = b;
@@ -241,24 +231,23 @@ void head_gradient(Head *h, const Window *w, int part, int parts, float *scratch
 {
     const Pass *const p = h->pass;
     const bool vector = p->net->model.vector;
-    const int rows = p->shape.B * (vector ? 1 : w->T - w->lead);
+    const int B = p->shape.B;
     const View joint = joint_view(joint_of(h), w);
     const float *const x = vector ? h->x : joint.at + w->lead * joint.step;
     const float *const a = head_outputs(h, w);
     const size_t x_row = vector ? h->x_row : (size_t)joint.row;
-    if (vector || !w->lengths) {
-        linear_gradient(linear_of(h), rows, NULL, a, h->row, x, x_row, part, parts,
-                        scratch);
-    } else if (w->lead == 0) {
-        linear_gradient(linear_of(h), w->row_at[w->T], w->row, a, h->row, x, x_row,
-                        part, parts, scratch);
-    } else {
-        const int B = p->shape.B;
+    if (w->lead > 0 && !vector && w->lengths) {
         for (int t = w->lead; t < w->T; t++)
             linear_gradient(linear_of(h), window_end(w, t, 0, B), NULL,
                             a + (size_t)((t - w->lead) * B) * h->row, h->row,
                             joint.at + t * joint.step, x_row, part, parts, scratch);
+        return;
     }
+    const int *row = NULL;
+    const int rows = vector        ? B
+                     : w->lead > 0 ? (w->T - w->lead) * B
+                                   : window_rows(w, B, &row);
+    linear_gradient(linear_of(h), rows, row, a, h->row, x, x_row, part, parts, scratch);
 }
 
 /* ---- costs ---- */

@@ -6,6 +6,7 @@
 #include "pass.h"
 
 #include <assert.h>
+#include <string.h>
 
 /* ---- memory ---- */
 
@@ -48,6 +49,14 @@ void joint_place(Joint *j, Arena *arena)
 static View view_of(float *at, size_t row, int B)
 {
     return (View){.at = at, .step = (ptrdiff_t)row * B, .row = (ptrdiff_t)row};
+}
+
+void clear_rows(View v, const Window *w, int T, int first, int end)
+{
+    for (int t = 0; t < T; t++)
+        memset(v.at + t * v.step + first * v.row, 0,
+               (size_t)((window_end(w, t, first, end) - first) * v.row) *
+                   sizeof(float));
 }
 
 /* One of the joint's arrays, the window's slot of it. */

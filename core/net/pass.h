@@ -123,7 +123,7 @@ struct Side {
  * too, in a training. handover.c */
 typedef struct HandOver {
     float *summary, *dsummary; /* [B][its width] */
-    float *final, *dfinal;     /* [B][states of the encoder] */
+    float *final, *dfinal;     /* [B][states of the encoder]; without layers: summary */
     float *start, *dstart;     /* [B][states of MAIN]; without a map: final */
     float *first, *dfirst;     /* [B][base of joint 0] */
 } HandOver;
@@ -286,6 +286,22 @@ static inline int window_end(const Window *w, int t, int first, int end)
     const int live = w->lengths ? w->live[t] : end;
     return live < first ? first : live < end ? live : end;
 }
+
+/* What lies upon a side's last layer. */
+static inline const Joint *side_top(const Side *side)
+{
+    return &side->joint[side->stack->count];
+}
+
+/* Of a window without lead: how many rows of its steps are live; *row: which, NULL: all. */
+static inline int window_rows(const Window *w, int B, const int **row)
+{
+    *row = w->lengths ? w->row : NULL;
+    return w->lengths ? w->row_at[w->T] : w->T * B;
+}
+
+/* Makes rows [first, end) of the first T steps 0, as far as they have work. */
+void clear_rows(View v, const Window *window, int T, int first, int end);
 
 /* joint.c: rows [first, end). */
 View joint_view(const Joint *joint, const Window *window);

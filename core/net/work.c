@@ -224,16 +224,10 @@ static void run_gradient(const Tile *tile, int worker)
                   tile->part, tile->parts, p->scratch[worker]);
 }
 
-static const Joint *top_of(const Pass *p)
-{
-    const Side *const main = &p->side[MAIN];
-    return &main->joint[main->stack->count];
-}
-
 static void run_head(const Tile *tile, int worker)
 {
     Head *const h = tile->context;
-    const Joint *const j = top_of(h->pass);
+    const Joint *const j = side_top(&h->pass->side[MAIN]);
     const Window *const w = window_of(j->side, tile);
     const int first = first_of(h->pass, tile), end = end_of(h->pass, tile);
     enter_joint(j, tile, worker);
@@ -359,7 +353,7 @@ static Cost price_head(const Tile *tile, const Window *w, const Rates *rates)
     const Pass *const p = h->pass;
     const int rows = tile->end - tile->first;
     Cost cost = head_cost(h, w, rows, rates);
-    const Joint *const j = top_of(p);
+    const Joint *const j = side_top(&p->side[MAIN]);
     cost_add(&cost, joint_enter_cost(j, w, rows, rates));
     cost_add(&cost, joint_leave_cost(j, w, rows, rates));
     return cost;

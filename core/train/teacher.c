@@ -52,6 +52,7 @@ bool teacher_sample(Teacher *teacher, WeftNet *net, const WeftTrain *train, Erro
 {
     const WeftBatch *const b = &net->training->batch;
     if (train->teacher_updates == 0 || probability(net, train) <= 0) return true;
+    if (!b->fresh) return error(err, "teacher_updates needs batches that are fresh");
     const size_t outputs = (size_t)b->rows * (size_t)net->model.outputs;
     if (!teacher->out) teacher->out = malloc(outputs * sizeof *teacher->out);
     if (!teacher->out) return error(err, "out of memory");
@@ -60,9 +61,7 @@ bool teacher_sample(Teacher *teacher, WeftNet *net, const WeftTrain *train, Erro
     step.length = NULL;
     for (int t = 0; t + 1 < b->steps; t++) {
         step.symbol = b->symbol + t * b->rows;
-        step.fresh = t == 0 && b->fresh;
-        if (t == 0 && !b->fresh)
-            return error(err, "teacher_updates needs batches that are fresh");
+        step.fresh = t == 0;
         if (!predict_in(net, &teacher->pass, &step, teacher->out, err)) return false;
         replace(teacher, net, train, t);
     }
