@@ -75,6 +75,16 @@ size_t range_item(const Range *range, uint64_t stream, WeftBatch *batch, uint64_
     return range->first + (size_t)(i % range->count);
 }
 
+bool range_evaluate(const Range *range, const WeftSource *source, int percent,
+                    WeftNet *net, WeftScore *score, WeftError *err)
+{
+    const uint64_t rows = (uint64_t)source->rows,
+                   batches = (range->count + rows - 1) / rows;
+    *score = (WeftScore){0};
+    return batches == 0 ||
+           weft_evaluate(net, source, 0, percent_of(batches, percent), score, err);
+}
+
 bool data_open(const char *kind, const char *name, const DataOptions *options,
                const Settings *settings, const WeftNet *net, Data *data, WeftError *err)
 {

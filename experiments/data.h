@@ -62,6 +62,9 @@ typedef struct Range {
  * last one in order, it is one that has no weight. */
 size_t range_item(const Range *range, uint64_t stream, WeftBatch *batch, uint64_t index,
                   int row);
+/* So many percent of the batches of a range in order, scored; targets 0 where it is empty. */
+bool range_evaluate(const Range *range, const WeftSource *source, int percent,
+                    WeftNet *net, WeftScore *score, WeftError *err);
 /* So many percent of all, rounded up. */
 static inline uint64_t percent_of(uint64_t all, int percent)
 {

@@ -149,9 +149,7 @@ static bool evaluate(Data *data, WeftNet *net, Part part, int percent, WeftScore
 {
     Outlines *o = data->own;
     const WeftSource source = source_of(o, part);
-    const uint64_t rows = (uint64_t)o->rows,
-                   all = (o->part[part].range.count + rows - 1) / rows;
-    return weft_evaluate(net, &source, 0, percent_of(all, percent), score, err);
+    return range_evaluate(&o->part[part].range, &source, percent, net, score, err);
 }
 
 static void tell(const Data *data, const WeftScore *score, char text[256])

@@ -166,10 +166,7 @@ static bool evaluate(Data *data, WeftNet *net, Part part, int percent, WeftScore
 {
     Images *images = data->own;
     const WeftSource source = source_of(images, part);
-    const uint64_t count = images->part[part].range.count,
-                   rows = (uint64_t)images->rows;
-    const uint64_t all = (count + rows - 1) / rows;
-    return weft_evaluate(net, &source, 0, percent_of(all, percent), score, err);
+    return range_evaluate(&images->part[part].range, &source, percent, net, score, err);
 }
 
 static void tell(const Data *data, const WeftScore *score, char text[256])

@@ -208,26 +208,18 @@ static bool count_part(const Pairs *pairs, WeftNet *net, Part part, int percent,
     return good;
 }
 
-/* Of classes: the loss of the units, in nats, and the share of them that is most likely. */
-static bool evaluate_units(Pairs *pairs, WeftNet *net, Part part, int percent,
-                           WeftScore *score, WeftError *err)
-{
-    const WeftSource source = source_of(&pairs->lot[part]);
-    const uint64_t rows = (uint64_t)pairs->rows,
-                   all = (pairs->sequences.count[part] + rows - 1) / rows;
-    *score = (WeftScore){0};
-    return all == 0 ||
-           weft_evaluate(net, &source, 0, percent_of(all, percent), score, err);
-}
-
-/* The loss is the edits for each unit, the accuracy the share that is right as a whole. */
+/* The loss is the edits for each unit, the accuracy the share that is right as a whole; of
+ * classes, the loss of the units, in nats, and the share of them that is most likely. */
 static bool evaluate(Data *data, WeftNet *net, Part part, int percent, WeftScore *score,
                      WeftError *err)
 {
+    Pairs *pairs = data->own;
     Counts c = {0};
-    if (((Pairs *)data->own)->classes)
-        return evaluate_units(data->own, net, part, percent, score, err);
-    if (!count_part(data->own, net, part, percent, &c, err)) return false;
+    const WeftSource source = source_of(&pairs->lot[part]);
+    if (pairs->classes)
+        return range_evaluate(&pairs->lot[part].range, &source, percent, net, score,
+                              err);
+    if (!count_part(pairs, net, part, percent, &c, err)) return false;
     *score = (WeftScore){c.edits / c.units, c.right / c.all, c.all};
     return true;
 }
@@ -400,10 +392,11 @@ bool pairs_data(const char *path, const DataOptions *options, const Settings *se
 
 /* ---- use ---- */
 
-static bool predict_text(WeftNet *net, const DataOptions *options,
-                         const Vocabulary *units, const Vocabulary *target,
-                         const char *text, bool scores, FILE *out, WeftError *err)
+bool pairs_predict(WeftNet *net, const Vocabulary vocabulary[FIELDS],
+                   const DataOptions *options, const char *text, bool scores, FILE *out,
+                   WeftError *err)
 {
+    const Vocabulary *units = &vocabulary[0], *target = &vocabulary[1];
     int n = units_count(text, units->units);
     if (options->longest && n > options->longest) n = options->longest;
     const WeftDecode how = {.begin = UNIT_END,
@@ -435,23 +428,15 @@ static bool predict_text(WeftNet *net, const DataOptions *options,
     return good;
 }
 
-bool pairs_predict(WeftNet *net, const Vocabulary vocabulary[FIELDS],
-                   const DataOptions *options, const char *text, bool scores, FILE *out,
-                   WeftError *err)
-{
-    return predict_text(net, options, &vocabulary[0], &vocabulary[1], text, scores, out,
-                        err);
-}
-
 bool pairs_draw(const Data *data, WeftNet *net, const char *class, uint64_t seed,
                 char *text, size_t size, WeftError *err)
 {
     const Pairs *pairs = data->own;
-    const Vocabulary *v = pairs->sequences.vocabulary;
     const DataOptions how = {.temperature = 1, .seed = seed};
     FILE *out = fmemopen(text, size, "w");
     if (!out) return fail(err, "out of memory");
-    const bool good = predict_text(net, &how, &v[0], &v[1], class, false, out, err);
+    const bool good =
+        pairs_predict(net, pairs->sequences.vocabulary, &how, class, false, out, err);
     fclose(out);
     text[size - 1] = 0;
     text[strcspn(text, "\n")] = 0;

@@ -234,27 +234,7 @@ static bool hand_over_read(const Option *option, const char *text, void *field,
     return true;
 }
 
-static void hand_over_write(const Option *option, const void *field, char *text,
-                            size_t size)
-{
-    option_text.write(option, field, text, size);
-}
-
-static const OptionKind option_hand_over = {hand_over_read, hand_over_write};
-
-static bool encoder_read(const Option *option, const char *text, void *field,
-                         WeftError *err)
-{
-    return layers_read(option, text, field, err);
-}
-
-static void encoder_write(const Option *option, const void *field, char *text,
-                          size_t size)
-{
-    option_text.write(option, field, text, size);
-}
-
-static const OptionKind option_encoder = {encoder_read, encoder_write};
+static const OptionKind option_hand_over = {hand_over_read, cells_write};
 
 static const char *const optimizers[] = {"sgd", "rmsprop", "adam", "adamw", NULL};
 static const char *const schedules[] = {"constant", "step", "cosine", NULL};
@@ -298,7 +278,7 @@ const Option settings_options[] = {
     {0},
 };
 const Option encoder_options[] = {
-    {"encoder", "N|LIST", "layers of the encoder, as --layers; not told: the same", &option_encoder, FIELD(encoder), 0, 0, NULL},
+    {"encoder", "N|LIST", "layers of the encoder, as --layers; not told: the same", &option_layers, FIELD(encoder), 0, 0, NULL},
     {"encoder-both", NULL, "each of them runs forward and backward in time", &option_switch, FIELD(encoder_both), 0, 0, NULL},
     {"hand-over", "LIST", "how what it has read goes on: as states, as first input, beside every input", &option_hand_over, FIELD(hand_over), 0, 0, NULL},
     {"attention", "NAME", "none, dot, general or additive", &option_choice, FIELD(attention), 0, 0, attentions},

@@ -452,9 +452,7 @@ static bool evaluate(Data *data, WeftNet *net, Part part, int percent, WeftScore
 {
     Heard *heard = data->own;
     const WeftSource source = source_of(heard, part);
-    const uint64_t count = heard->part[part].range.count, rows = (uint64_t)heard->rows;
-    return weft_evaluate(net, &source, 0,
-                         percent_of((count + rows - 1) / rows, percent), score, err);
+    return range_evaluate(&heard->part[part].range, &source, percent, net, score, err);
 }
 
 static void tell(const Data *data, const WeftScore *score, char text[256])

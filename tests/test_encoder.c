@@ -83,6 +83,8 @@ typedef struct Rig {
     WeftModel model;
     Drawn drawn;
     WeftSource source;
+    WeftTeam *team; /* of a rig that has been started */
+    WeftNet *net;
 } Rig;
 
 static int layers_of(const char *const *text, bool both, float drop, WeftCell **cell,
@@ -122,16 +124,19 @@ static void rig_open(Rig *r, const Case *c)
     r->source.source_steps = r->encoder.layer_count > 0 ? S : 1;
 }
 
-static void rig_close(Rig *r)
+/* Its net, on so many threads. */
+static WeftNet *rig_start(Rig *r, int threads)
 {
-    for (int i = 0; i < 4; i++) weft_cell_close(r->cell[i]);
+    r->team = rig_team(threads);
+    MUST(weft_net_open(r->team, &r->model, 1, &r->net, &err));
+    return r->net;
 }
 
-static WeftNet *rig_net(const Rig *r, WeftTeam *team)
+static void rig_close(Rig *r)
 {
-    WeftNet *net;
-    MUST(weft_net_open(team, &r->model, 1, &net, &err));
-    return net;
+    weft_net_close(r->net);
+    weft_team_close(r->team);
+    for (int i = 0; i < 4; i++) weft_cell_close(r->cell[i]);
 }
 
 /* ---- gradients ---- */
@@ -153,18 +158,15 @@ Test(encoder, gradients_are_those_of_the_loss)
 static uint64_t digest(const Case *c, int threads, WeftSplit split)
 {
     Rig r;
-    WeftTeam *const team = rig_team(threads);
     const WeftTrain train = {
         .updates = 10, .optimizer = WEFT_ADAM, .rate = 0.01f, .clip_norm = 0.5f};
     WeftProgress last = {0};
     rig_open(&r, c);
-    MUST(weft_team_split(team, split, 0, &err));
-    WeftNet *const net = rig_net(&r, team);
+    WeftNet *const net = rig_start(&r, threads);
+    MUST(weft_team_split(r.team, split, 0, &err));
     MUST(weft_train(net, &train, &r.source, keep_report, &last, &err));
     cr_assert(last.finite && weft_net_updates(net) == 10, "%s", c->name);
     const uint64_t d = weft_net_digest(net);
-    weft_net_close(net);
-    weft_team_close(team);
     rig_close(&r);
     return d;
 }
@@ -257,17 +259,14 @@ Test(encoder, rows_of_all_lengths_are_as_if_alone)
     for (int i = 0; i < CASES; i++) {
         Rig r;
         Arrays a;
-        WeftTeam *const team = rig_team(2);
         rig_open(&r, &cases[i]);
-        WeftNet *const net = rig_net(&r, team);
+        WeftNet *const net = rig_start(&r, 2);
         WeftBatch all = batch_of(&r, &a, ROWS);
         float out[T * ROWS * OUTPUTS];
         r.drawn.lengths = true;
         MUST(drawn_fill(&r.drawn, 0, &all, &err));
         MUST(weft_predict(net, &all, out, &err));
         for (int b = 0; b < ROWS; b++) check_row(&cases[i], net, &r, &all, out, b);
-        weft_net_close(net);
-        weft_team_close(team);
         rig_close(&r);
     }
 }
@@ -278,9 +277,8 @@ Test(encoder, steps_one_by_one_are_those_of_a_batch)
     for (int i = 0; i < CASES; i++) {
         Rig r;
         Arrays a;
-        WeftTeam *const team = rig_team(2);
         rig_open(&r, &cases[i]);
-        WeftNet *const net = rig_net(&r, team);
+        WeftNet *const net = rig_start(&r, 2);
         WeftBatch all = batch_of(&r, &a, ROWS);
         float out[T * ROWS * OUTPUTS], step_out[T * ROWS * OUTPUTS];
         r.drawn.lengths = false;
@@ -302,8 +300,6 @@ Test(encoder, steps_one_by_one_are_those_of_a_batch)
         }
         if (cases[i].vector)
             cr_expect(memcmp(step_out, out, ROWS * OUTPUTS * sizeof *out) == 0);
-        weft_net_close(net);
-        weft_team_close(team);
         rig_close(&r);
     }
 }
@@ -314,9 +310,8 @@ Test(encoder, what_is_read_anew_is_as_if_for_the_first_time)
     for (int i = 0; i < CASES; i++) {
         Rig r;
         Arrays a;
-        WeftTeam *const team = rig_team(1);
         rig_open(&r, &cases[i]);
-        WeftNet *const net = rig_net(&r, team);
+        WeftNet *const net = rig_start(&r, 1);
         WeftBatch all = batch_of(&r, &a, ROWS);
         float out[T * ROWS * OUTPUTS], first[T * ROWS * OUTPUTS];
         r.drawn.lengths = true;
@@ -327,8 +322,6 @@ Test(encoder, what_is_read_anew_is_as_if_for_the_first_time)
         if (!cases[i].vector)
             cr_expect(memcmp(first, out, ROWS * OUTPUTS * sizeof *out) == 0, "%s",
                       cases[i].name);
-        weft_net_close(net);
-        weft_team_close(team);
         rig_close(&r);
     }
 }
@@ -338,9 +331,8 @@ Test(encoder, nothing_goes_on_from_what_was_not_read)
 {
     Rig r;
     Arrays a;
-    WeftTeam *const team = rig_team(1);
     rig_open(&r, &cases[6]);
-    WeftNet *const net = rig_net(&r, team);
+    WeftNet *const net = rig_start(&r, 1);
     WeftBatch all = batch_of(&r, &a, ROWS);
     float out[T * ROWS * OUTPUTS];
     MUST(drawn_fill(&r.drawn, 0, &all, &err));
@@ -350,8 +342,6 @@ Test(encoder, nothing_goes_on_from_what_was_not_read)
     FAILS(weft_predict(net, &all, out, &err), "symbol 5");
     all.symbol[0] = 0, all.fresh = false;
     FAILS(weft_predict(net, &all, out, &err), "to go on from");
-    weft_net_close(net);
-    weft_team_close(team);
     rig_close(&r);
 }
 
@@ -373,9 +363,10 @@ Test(encoder, rows_without_steps_have_no_gradient_of_another_batch)
 {
     for (int i = 0; i < CASES; i++) {
         Rig r;
-        WeftTeam *const team = rig_team(1);
+        WeftNet *alone;
         rig_open(&r, &cases[i]);
-        WeftNet *const after = rig_net(&r, team), *const alone = rig_net(&r, team);
+        WeftNet *const after = rig_start(&r, 1);
+        MUST(weft_net_open(r.team, &r.model, 1, &alone, &err));
         WeftTrain train = {.updates = 2, .rate = 1e-30f, .optimizer = WEFT_SGD};
         r.source.fill = empty_fill;
         MUST(weft_train(after, &train, &r.source, NULL, NULL, &err));
@@ -391,16 +382,13 @@ Test(encoder, rows_without_steps_have_no_gradient_of_another_batch)
                                  weft_net_gradient(alone, k), n * sizeof(float)) == 0,
                           "%s: %s", cases[i].name, name);
         }
-        weft_net_close(after);
         weft_net_close(alone);
-        weft_team_close(team);
         rig_close(&r);
     }
 }
 
 Test(encoder, what_is_no_number_past_an_end_is_in_no_sum)
 {
-    WeftTeam *const team = rig_team(1);
     for (int kind = WEFT_NO_ATTENTION; kind <= WEFT_ADDITIVE; kind++)
         for (int below = 1; below <= 2; below++) {
             const Case c = {.encoder = {sign_text},
@@ -412,13 +400,11 @@ Test(encoder, what_is_no_number_past_an_end_is_in_no_sum)
             WeftProgress last = {0};
             const WeftTrain train = {.updates = 10};
             rig_open(&r, &c);
-            WeftNet *const net = rig_net(&r, team);
+            WeftNet *const net = rig_start(&r, 1);
             MUST(weft_train(net, &train, &r.source, keep_report, &last, &err));
             cr_expect(last.finite, "attention %d, %d layers", kind, 3 - below);
-            weft_net_close(net);
             rig_close(&r);
         }
-    weft_team_close(team);
 }
 
 Test(encoder, saved_nets_predict_the_same)
@@ -426,23 +412,20 @@ Test(encoder, saved_nets_predict_the_same)
     for (int i = 0; i < CASES; i++) {
         Rig r;
         Arrays a;
-        WeftTeam *const team = rig_team(1);
         WeftNet *loaded;
         rig_open(&r, &cases[i]);
-        WeftNet *const net = rig_net(&r, team);
+        WeftNet *const net = rig_start(&r, 1);
         const char *const path = "encoder.safetensors";
         WeftBatch all = batch_of(&r, &a, ROWS);
         float out[2][T * ROWS * OUTPUTS] = {{0}};
         MUST(drawn_fill(&r.drawn, 0, &all, &err));
         MUST(weft_net_save(net, path, true, &err));
-        MUST(weft_net_load(team, path, &loaded, &err));
+        MUST(weft_net_load(r.team, path, &loaded, &err));
         MUST(weft_predict(net, &all, out[0], &err));
         MUST(weft_predict(loaded, &all, out[1], &err));
         cr_expect(memcmp(out[0], out[1], sizeof out[0]) == 0, "%s", cases[i].name);
         remove(path);
-        weft_net_close(net);
         weft_net_close(loaded);
-        weft_team_close(team);
         rig_close(&r);
     }
 }
@@ -505,8 +488,7 @@ Test(decode, greedy_takes_the_most_likely_at_each_step)
     Rig r;
     Arrays a;
     decoder_rig(&r);
-    WeftTeam *const team = rig_team(2);
-    WeftNet *const net = rig_net(&r, team);
+    WeftNet *const net = rig_start(&r, 2);
     sharpen(net, 8);
     const WeftBatch batch = source_of(&r, &a);
     const WeftDecode how = {.begin = BEGIN, .end = END, .longest = LONGEST};
@@ -529,8 +511,6 @@ Test(decode, greedy_takes_the_most_likely_at_each_step)
         }
     }
     cr_expect(ended > 0 && ended < ROWS, "%d rows end", ended);
-    weft_net_close(net);
-    weft_team_close(team);
     rig_close(&r);
 }
 
@@ -563,8 +543,7 @@ Test(decode, wide_beam_finds_the_best_of_all_sequences)
     Rig r;
     Arrays a;
     decoder_rig(&r);
-    WeftTeam *const team = rig_team(1);
-    WeftNet *const net = rig_net(&r, team);
+    WeftNet *const net = rig_start(&r, 1);
     sharpen(net, 4);
     const WeftBatch batch = source_of(&r, &a);
     for (int k = 0; k < 2; k++) {
@@ -586,8 +565,6 @@ Test(decode, wide_beam_finds_the_best_of_all_sequences)
             cr_expect(fabs(l[b] - best.log_probability) < 1e-4);
         }
     }
-    weft_net_close(net);
-    weft_team_close(team);
     rig_close(&r);
 }
 
@@ -597,8 +574,7 @@ Test(decode, draws_by_probability)
     Rig r;
     Arrays a;
     decoder_rig(&r);
-    WeftTeam *const team = rig_team(1);
-    WeftNet *const net = rig_net(&r, team);
+    WeftNet *const net = rig_start(&r, 1);
     sharpen(net, 3);
     const WeftBatch batch = source_of(&r, &a);
     enum { DRAWS = 2000 };
@@ -618,8 +594,6 @@ Test(decode, draws_by_probability)
         cr_expect(fabs((double)count[j] / DRAWS - q) < 5 * deviation, "%d: %d of %g", j,
                   count[j], q * DRAWS);
     }
-    weft_net_close(net);
-    weft_team_close(team);
     rig_close(&r);
 }
 
@@ -630,8 +604,7 @@ Test(decode, cold_draws_are_greedy)
     Rig r;
     Arrays a;
     decoder_rig(&r);
-    WeftTeam *const team = rig_team(1);
-    WeftNet *const net = rig_net(&r, team);
+    WeftNet *const net = rig_start(&r, 1);
     const WeftBatch batch = source_of(&r, &a);
     WeftDecode how = {.begin = BEGIN, .end = END, .longest = LONGEST};
     int32_t greedy[ROWS * LONGEST], symbol[ROWS * LONGEST];
@@ -645,8 +618,6 @@ Test(decode, cold_draws_are_greedy)
         cr_expect(memcmp(length, greedy_length, sizeof length) == 0, "temperature %g",
                   (double)temperature[i]);
     }
-    weft_net_close(net);
-    weft_team_close(team);
     rig_close(&r);
 }
 
@@ -655,8 +626,7 @@ Test(decode, what_cannot_be_is_refused)
     Rig r;
     Arrays a;
     decoder_rig(&r);
-    WeftTeam *const team = rig_team(1);
-    WeftNet *const net = rig_net(&r, team);
+    WeftNet *const net = rig_start(&r, 1);
     WeftBatch batch = source_of(&r, &a);
     const WeftDecode good = {.begin = BEGIN, .end = END, .longest = LONGEST};
     int32_t symbol[ROWS * LONGEST];
@@ -682,8 +652,6 @@ Test(decode, what_cannot_be_is_refused)
     batch.source_symbol = NULL;
     REFUSES((void)0, "source_symbol");
 #undef REFUSES
-    weft_net_close(net);
-    weft_team_close(team);
     rig_close(&r);
 }
 
@@ -712,8 +680,7 @@ Test(teacher, replaces_labels_as_often_as_the_schedule_says)
 {
     Rig r;
     decoder_rig(&r);
-    WeftTeam *const team = rig_team(1);
-    WeftNet *const net = rig_net(&r, team);
+    WeftNet *const net = rig_start(&r, 1);
     r.source.fill = shifted_fill;
     r.source.rows = 400;
     r.drawn.lengths = false;
@@ -742,8 +709,6 @@ Test(teacher, replaces_labels_as_often_as_the_schedule_says)
                   "%d of %d", replaced, replaced + kept);
         teacher_close(&teacher);
     }
-    weft_net_close(net);
-    weft_team_close(team);
     rig_close(&r);
 }
 
@@ -751,14 +716,11 @@ Test(teacher, what_cannot_be_is_refused)
 {
     Rig r;
     decoder_rig(&r);
-    WeftTeam *const team = rig_team(1);
-    WeftNet *const net = rig_net(&r, team);
+    WeftNet *const net = rig_start(&r, 1);
     WeftTrain train = {.updates = 1, .teacher_last = 0.5f};
     FAILS(weft_train(net, &train, &r.source, NULL, NULL, &err), "teacher_updates");
     train.teacher_updates = 5, train.teacher_last = 1.5f;
     FAILS(weft_train(net, &train, &r.source, NULL, NULL, &err), "teacher_last 1.5");
-    weft_net_close(net);
-    weft_team_close(team);
     rig_close(&r);
 }
 
@@ -789,7 +751,7 @@ Test(encoder, what_cannot_be_is_refused)
             "embedding");
 #undef REFUSES
     rig_open(&r, &cases[0]);
-    net = rig_net(&r, team);
+    net = rig_start(&r, 1);
     WeftTrain train = {.updates = 1, .chunk = 2};
     FAILS(weft_train(net, &train, &r.source, NULL, NULL, &err), "whole sequences");
     train.chunk = 0;
@@ -802,7 +764,6 @@ Test(encoder, what_cannot_be_is_refused)
     double norm[T];
     const WeftFlow flow = {0};
     FAILS(weft_gradient_flow(net, &flow, &r.source, 0, norm, &err), "encoder");
-    weft_net_close(net);
     rig_close(&r);
     weft_team_close(team);
 }
