@@ -366,14 +366,9 @@ static bool fit(Labelled *l, const DataOptions *options, const WeftNet *net,
 bool labelled_lines(Lines *lines, const DataOptions *options, const Settings *settings,
                     const WeftNet *net, Data *data, WeftError *err)
 {
-    const SequencesHow how = {.units = {(Units)options->units, WHOLE},
-                              .vocabulary = options->vocabulary,
-                              .least = options->least,
-                              .longest = options->longest,
-                              .lower = options->lower,
-                              .all_seconds = true,
-                              .split = net ? NULL : options->split,
-                              .seed = options->one_split ? 0 : settings->seed};
+    SequencesHow how = sequences_how(options, settings->seed, net != NULL);
+    how.units[1] = WHOLE;
+    how.all_seconds = true;
     size_t skipped = lines->skipped;
     Labelled *l = calloc(1, sizeof *l);
     if (!l) lines_close(lines);

@@ -117,6 +117,9 @@ typedef struct SequencesHow {
     uint64_t seed;
 } SequencesHow;
 
+/* As the options have it; what is left out is 0. saved: for a net that has its own. */
+SequencesHow sequences_how(const DataOptions *options, uint64_t seed, bool saved);
+
 /* Takes the lines, also when it fails. net: whose vocabularies they are; NULL: their own. */
 bool sequences_open(Lines *lines, const SequencesHow *how, const WeftNet *net,
                     Sequences *sequences, WeftError *err);

@@ -328,16 +328,9 @@ static void say_about(const Pairs *pairs, size_t skipped, char about[256])
 bool pairs_lines(Lines *lines, const DataOptions *options, const Settings *settings,
                  const WeftNet *net, Data *data, WeftError *err)
 {
-    const Units units = (Units)options->units;
-    const SequencesHow how = {.units = {units, options->target_units
-                                                   ? (Units)(options->target_units - 1)
-                                                   : units},
-                              .vocabulary = options->vocabulary,
-                              .least = options->least,
-                              .longest = options->longest,
-                              .lower = options->lower,
-                              .split = net ? NULL : options->split,
-                              .seed = settings->seed};
+    SequencesHow how = sequences_how(options, settings->seed, net != NULL);
+    how.units[1] =
+        options->target_units ? (Units)(options->target_units - 1) : how.units[0];
     const size_t skipped = lines->skipped;
     Pairs *pairs = calloc(1, sizeof *pairs);
     if (!pairs) lines_close(lines);

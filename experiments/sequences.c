@@ -100,6 +100,17 @@ static void lower(Sequences *s)
     for (size_t i = 0; i < s->lines.count; i++) text_lower(s->lines.line[i].field[0]);
 }
 
+SequencesHow sequences_how(const DataOptions *options, uint64_t seed, bool saved)
+{
+    return (SequencesHow){.units = {(Units)options->units},
+                          .vocabulary = options->vocabulary,
+                          .least = options->least,
+                          .longest = options->longest,
+                          .lower = options->lower,
+                          .split = saved ? NULL : options->split,
+                          .seed = options->one_split ? 0 : seed};
+}
+
 bool sequences_open(Lines *lines, const SequencesHow *how, const WeftNet *net,
                     Sequences *s, WeftError *err)
 {
